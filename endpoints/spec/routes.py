@@ -1,0 +1,86 @@
+"""The route table: all the gateway knows. Published whole with a version, never edited in place.
+
+Written by `endpoints.control.routes`, read by `endpoints.gateway`. It carries digests and public keys only.
+JSON on the wire and on disk; unknown fields are ignored so that an older gateway reads a newer table.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+MAX_PAYLOAD_BYTES = 100 * 1024 * 1024  # contract B23
+
+
+class InstanceRoute(msgspec.Struct, frozen=True, kw_only=True):
+    """One ready instance. `id` is the instance's name, as logs and metrics use it."""
+
+    id: str
+    host: str
+    port: int
+
+
+class DeploymentRoute(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A deployment and its ready instances (none: 503 for it). Limits as in contract B5."""
+
+    name: str
+    instances: tuple[InstanceRoute, ...] = ()
+    max_concurrent_requests_per_instance: int = 1
+    request_timeout_ms: int = 5000
+    max_queue_wait_ms: int = 500
+    is_retry_allowed: bool = True
+    scoring_path: str = "/score"
+    revision: int = 0
+
+
+class Mirror(msgspec.Struct, frozen=True, kw_only=True):
+    """A copy of `percent` (1 to 100) of live requests goes to `deployment`."""
+
+    deployment: str
+    percent: int
+
+
+class StickyKey(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the value that pins a caller to one deployment is found."""
+
+    kind: Literal["header", "json"]
+    name: str
+
+
+class TokenRules(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How `aml_token` and `aad_token` bearers are checked.
+
+    issuer, audience: required claims. public_keys: PEM public keys by key id (aml_token).
+    jwks_uri: where an OIDC issuer's keys are (aad_token). required_role: claim `roles` must hold it, "" for none.
+    """
+
+    issuer: str
+    audience: str
+    public_keys: dict[str, str] = {}
+    jwks_uri: str = ""
+    required_role: str = ""
+
+
+class EndpointRoute(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One endpoint. `key_digests`: lower-case hex SHA-256 of each accepted key. `traffic`: 0 or 100 in all."""
+
+    name: str
+    auth_mode: Literal["key", "aml_token", "aad_token"] = "key"
+    key_digests: tuple[str, ...] = ()
+    token: TokenRules | None = None
+    traffic: dict[str, int] = {}
+    mirror: Mirror | None = None
+    sticky: StickyKey | None = None
+    deployments: dict[str, DeploymentRoute] = {}
+    cors_origins: tuple[str, ...] = ()
+    max_payload_bytes: int = MAX_PAYLOAD_BYTES
+    requests_per_second: int = 0  # 0: no limit
+
+
+class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything. `version` grows with every publication; `domain` serves `<endpoint>.<domain>` too."""
+
+    version: int
+    endpoints: dict[str, EndpointRoute]
+    domain: str = ""

@@ -1,0 +1,45 @@
+"""People and what they may do. Roles are Azure's JSON: action strings with wildcards, and exceptions to them."""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import Group as Group
+from django.db import models
+
+
+class User(AbstractUser):
+    """A person or a program. A superuser is Owner of the workspace whatever the assignments say."""
+
+
+class Role(models.Model):
+    """A named set of actions (contract B11). `is_builtin` ones come with the studio and cannot be edited."""
+
+    name = models.CharField(max_length=64, unique=True)
+    description = models.TextField(blank=True)
+    actions = models.JSONField(default=list)
+    not_actions = models.JSONField(default=list)
+    is_builtin = models.BooleanField(default=False)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class RoleAssignment(models.Model):
+    """Gives `role` to a user or a group, for the workspace (`endpoint` empty) or for one endpoint by name."""
+
+    role = models.ForeignKey(Role, on_delete=models.PROTECT, related_name="assignments")
+    user = models.ForeignKey(User, null=True, blank=True, on_delete=models.CASCADE, related_name="assignments")
+    group = models.ForeignKey(Group, null=True, blank=True, on_delete=models.CASCADE, related_name="assignments")
+    endpoint = models.CharField(max_length=32, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(user__isnull=False) ^ models.Q(group__isnull=False),
+                name="assignment_has_user_or_group",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.role} for {self.user or self.group} on {self.endpoint or 'workspace'}"
