@@ -45,9 +45,9 @@ SLIPWAY_GATEWAY_PORT = int(env("SLIPWAY_GATEWAY_PORT", "8080"))
 # What clients see: the root of every scoring_uri.
 SLIPWAY_GATEWAY_URL = env("SLIPWAY_GATEWAY_URL", f"http://localhost:{SLIPWAY_GATEWAY_PORT}").rstrip("/")
 # How the web process itself reaches the gateway (test panel, invoke).
-SLIPWAY_GATEWAY_INTERNAL_URL = env(
-    "SLIPWAY_GATEWAY_INTERNAL_URL", f"http://127.0.0.1:{SLIPWAY_GATEWAY_PORT}"
-).rstrip("/")
+SLIPWAY_GATEWAY_INTERNAL_URL = env("SLIPWAY_GATEWAY_INTERNAL_URL", f"http://127.0.0.1:{SLIPWAY_GATEWAY_PORT}").rstrip(
+    "/"
+)
 SLIPWAY_GATEWAY_DOMAIN = env("SLIPWAY_GATEWAY_DOMAIN", "")
 SLIPWAY_WORKSPACE = env("SLIPWAY_WORKSPACE", "local")
 

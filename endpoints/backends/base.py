@@ -106,8 +106,8 @@ class Plan:
 
 
 class Phase(StrEnum):
-    STARTING = "starting"    # exists; does not answer yet
-    RUNNING = "running"      # init() finished, the port is open; whether it is *ready* is for the probes to say
+    STARTING = "starting"  # exists; does not answer yet
+    RUNNING = "running"  # init() finished, the port is open; whether it is *ready* is for the probes to say
     STOPPING = "stopping"
     EXITED = "exited"
 

@@ -35,12 +35,12 @@ class StepState(StrEnum):
 class InstanceState(StrEnum):
     """Of one instance, as observed."""
 
-    STARTING = "Starting"    # the process exists; init() has not finished
-    READY = "Ready"          # readiness probe passes; in the route table
-    UNREADY = "Unready"      # runs, but the readiness probe fails; out of the route table
-    DRAINING = "Draining"    # out of the route table, finishing what is in flight
-    STOPPED = "Stopped"      # ended because it was asked to
-    FAILED = "Failed"        # ended by itself, or was ended because liveness failed
+    STARTING = "Starting"  # the process exists; init() has not finished
+    READY = "Ready"  # readiness probe passes; in the route table
+    UNREADY = "Unready"  # runs, but the readiness probe fails; out of the route table
+    DRAINING = "Draining"  # out of the route table, finishing what is in flight
+    STOPPED = "Stopped"  # ended because it was asked to
+    FAILED = "Failed"  # ended by itself, or was ended because liveness failed
 
 
 class FailureCode(StrEnum):
