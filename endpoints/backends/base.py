@@ -135,7 +135,7 @@ class ObservedInstance:
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """One line. `at` is aware UTC; `level` one of DEBUG INFO WARNING ERROR CRITICAL; `request_id` "" outside requests."""
+    """One line. `at` is aware UTC; `level` DEBUG, INFO, WARNING, ERROR or CRITICAL; `request_id` "" outside requests."""
 
     at: datetime
     level: str
