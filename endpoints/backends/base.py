@@ -135,7 +135,7 @@ class ObservedInstance:
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """One line. `at` is aware UTC; `level` DEBUG, INFO, WARNING, ERROR or CRITICAL; `request_id` "" outside requests."""
+    """One line. `at` is aware UTC; `level` is DEBUG to CRITICAL; `request_id` is "" outside requests."""
 
     at: datetime
     level: str
