@@ -173,6 +173,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # People ----------------------------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "access.User"
+KNOX_TOKEN_MODEL = "access.ApiToken"
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "sign-in"
@@ -211,7 +212,7 @@ SLIPWAY_REDIS_URL = env("SLIPWAY_REDIS_URL", f"unix://{SLIPWAY_HOME / 'run' / 'r
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "knox.auth.TokenAuthentication",
+        "studio.access.tokens.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],

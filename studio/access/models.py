@@ -43,3 +43,20 @@ class RoleAssignment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.role} for {self.user or self.group} on {self.endpoint or 'workspace'}"
+
+
+class ApiToken(models.Model):
+    """A token for programs: only its digest is kept. The columns are those knox looks tokens up by.
+
+    token_key: the secret's public beginning. name: what it is for. expiry: None for never.
+    """
+
+    digest = models.CharField(max_length=128, primary_key=True)
+    token_key = models.CharField(max_length=25, db_index=True)
+    name = models.CharField(max_length=64, blank=True)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="auth_token_set")
+    created = models.DateTimeField(auto_now_add=True)
+    expiry = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.name or self.token_key} of {self.user}"
