@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
+from typing import Any
 
 from celery import Celery
+from celery.signals import beat_init, worker_ready
 from django.conf import settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "studio.settings")
@@ -31,3 +34,20 @@ app.conf.update(
     worker_hijack_root_logger=False,
 )
 app.autodiscover_tasks(["endpoints"])
+
+
+def _mark_ready(name: str) -> None:
+    """Leave a sign that this process answers, for the launcher and for health checks in containers."""
+    folder = Path(settings.SLIPWAY_HOME) / "run"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (folder / f"{name}.ready").write_text(str(os.getpid()), encoding="utf-8")
+
+
+@worker_ready.connect
+def _worker_is_ready(**_: Any) -> None:
+    _mark_ready("worker")
+
+
+@beat_init.connect
+def _beat_is_ready(**_: Any) -> None:
+    _mark_ready("beat")
