@@ -2,7 +2,7 @@
 
 from endpoints.models.compute import FamilyQuota, InstanceType
 from endpoints.models.environments import Environment, EnvironmentBuild, EnvironmentVersion
-from endpoints.models.keys import EndpointKeys
+from endpoints.models.keys import EndpointKeys, TokenSigningKey
 from endpoints.models.online import DeploymentRevision, Instance, OnlineDeployment, OnlineEndpoint
 from endpoints.models.operations import Operation, OperationStep
 from endpoints.models.registry import Model, ModelVersion
@@ -23,5 +23,6 @@ __all__ = [
     "OnlineEndpoint",
     "Operation",
     "OperationStep",
+    "TokenSigningKey",
     "Upload",
 ]

@@ -17,3 +17,19 @@ class EndpointKeys(models.Model):
 
     def __str__(self) -> str:
         return f"keys of {self.endpoint}"
+
+
+class TokenSigningKey(models.Model):
+    """An Ed25519 key that signs `aml_token` bearers. `private_secret` is Fernet-encrypted; gateways get `public_pem`.
+
+    id: the `kid` of the tokens it signed. retired_at: signs no more, yet its tokens hold until they expire.
+    """
+
+    id = models.CharField(primary_key=True, max_length=32)
+    private_secret = models.BinaryField()
+    public_pem = models.TextField()
+    created_at = models.DateTimeField(auto_now_add=True)
+    retired_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return self.id
