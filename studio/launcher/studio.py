@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
 from studio.launcher.checks import CannotStart, ensure_port_free
@@ -112,19 +113,33 @@ class Studio:
     # Welcoming -----------------------------------------------------------------------------------------------
 
     def _welcome(self) -> None:
-        first = json.loads(self._manage("studio_bootstrap", "--connection-file"))
-        is_seeding = self._options.has_sample and bool(first["is_first_start"])
+        connection_file = self._options.home.connection_file
+        first = json.loads(self._manage("studio_bootstrap", "--connection-file", str(connection_file)))
+        self._tell_command_line()
+        is_seeding = self._options.has_sample and bool(first["created"])
         say("")
         say("Slipway is ready")
         say(f"  Studio   {self._options.studio_url}")
         say(f"  Gateway  {self._options.gateway_url}")
-        if first.get("password"):
+        if first["created"] and "SLIPWAY_ADMIN_PASSWORD" not in os.environ:
             say(f"  Sign in as {first['username']} with the password {first['password']}")
-            say("  It is shown once; change it under your name, top right.")
+            say("  It is shown this once.")
         say("")
         if is_seeding:
             self._seed_sample()
         say("Ctrl-C stops everything.")
+
+    def _tell_command_line(self) -> None:
+        """Let `slipway` in any folder of this user find the studio that was started last."""
+        folder = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "slipway"
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            copy = folder / f"connection.json.{os.getpid()}"
+            copy.touch(mode=0o600)
+            copy.write_bytes(self._options.home.connection_file.read_bytes())
+            copy.replace(folder / "connection.json")
+        except OSError as error:
+            say(f"  (the command line finds this studio only from this folder: {error})")
 
     def _seed_sample(self) -> None:
         say("Deploying the sample (its environment is built on the first start) …")
@@ -164,7 +179,6 @@ class Studio:
             self._manage("park_instances")
         self._stop_children([child for child in self._children if child.name == "gateway"])
         self._stop_children([child for child in self._children if child.name == "redis"])
-        self._options.home.connection_file.unlink(missing_ok=True)
         say("Stopped.")
 
     @staticmethod
