@@ -1,0 +1,101 @@
+"""How values look on a page: icons, colours of deployments, ages and durations.
+
+Formatting only: it knows no requests and asks the database nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from django import template
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+from lucide.templatetags.lucide import lucide
+
+register = template.Library()
+
+NAMED_COLOURS = {"blue": "var(--series-blue)", "green": "var(--series-green)"}
+NUMBERED_COLOURS = tuple(f"var(--series-{number})" for number in range(3, 9))
+
+
+class Timed(Protocol):
+    """Anything that began and ended."""
+
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+@register.simple_tag
+def icon(name: str, size: int = 16) -> SafeString:
+    """An icon drawn inline; it says nothing to a screen reader, the word beside it does."""
+    return mark_safe(lucide(name, size=size, aria_hidden="true"))  # noqa: S308  drawn from the icon set
+
+
+@register.simple_tag(name="state")
+def state_badge(state: str, text: str = "") -> SafeString:
+    """A dot and a word. `state` picks the colour (see .state in components.css)."""
+    return format_html('<span class="state" data-state="{}">{}</span>', state, text or state)
+
+
+def series_colour(name: str, index: int) -> str:
+    """The colour of a deployment: its own name's, or the next of the series by order of creation."""
+    return NAMED_COLOURS.get(name, NUMBERED_COLOURS[index % len(NUMBERED_COLOURS)])
+
+
+@register.filter
+def colour(deployment: object) -> str:
+    """The CSS colour of a deployment row."""
+    return series_colour(getattr(deployment, "name", ""), getattr(deployment, "colour", 0))
+
+
+def duration_words(seconds: float) -> str:
+    """0.12 -> "0.1 s", 75 -> "1 min 15 s", 7380 -> "2 h 3 min"."""
+    if seconds < 60:
+        return f"{max(seconds, 0):.1f} s"
+    minutes, rest_s = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest_s} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min"
+
+
+@register.filter
+def duration(seconds: float | timedelta | None) -> str:
+    if seconds is None:
+        return ""
+    return duration_words(seconds.total_seconds() if isinstance(seconds, timedelta) else seconds)
+
+
+@register.filter
+def took(timed: Timed) -> str:
+    """How long a step, build or operation took; "" while it has not ended."""
+    if timed.started_at is None or timed.finished_at is None:
+        return ""
+    return duration_words((timed.finished_at - timed.started_at).total_seconds())
+
+
+def age_words(age: timedelta) -> str:
+    """The age in its largest unit: "just now", "5 min ago", "3 h ago", "12 d ago"."""
+    seconds = age.total_seconds()
+    for unit_s, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= unit_s:
+            return f"{int(seconds // unit_s)} {unit} ago"
+    return "just now"
+
+
+@register.filter
+def ago(at: datetime | None) -> SafeString | str:
+    """A time as its age; the exact time is its title."""
+    if at is None:
+        return "never"
+    age = timezone.now() - at
+    words = age_words(age) if age < timedelta(days=30) else f"{at:%Y-%m-%d}"
+    return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), f"{at:%Y-%m-%d %H:%M:%S} UTC", words)
+
+
+@register.filter
+def short_digest(digest: str) -> str:
+    """The first characters of a digest, enough to tell it from others at a glance."""
+    return digest.removeprefix("sha256:")[:12]
