@@ -1,0 +1,42 @@
+"""Authorised reads: fetching a row and checking permission are one call. Nothing here writes.
+
+Every function takes the person first and raises NotFound or Forbidden of `endpoints.spec.errors`.
+"""
+
+from endpoints.selectors.environments import build_of, environment_versions, environments_for, get_environment_version
+from endpoints.selectors.online import (
+    authorised_deployment,
+    authorised_endpoint,
+    current_revision,
+    deployments_of,
+    deployments_using,
+    endpoints_for,
+    get_deployment,
+    get_endpoint,
+    instances_of,
+    revisions_of,
+)
+from endpoints.selectors.operations import get_operation, operations_for
+from endpoints.selectors.registry import get_model_version, model_versions, models_for
+
+__all__ = [
+    "authorised_deployment",
+    "authorised_endpoint",
+    "build_of",
+    "current_revision",
+    "deployments_of",
+    "deployments_using",
+    "endpoints_for",
+    "environment_versions",
+    "environments_for",
+    "get_deployment",
+    "get_endpoint",
+    "get_environment_version",
+    "get_model_version",
+    "get_operation",
+    "instances_of",
+    "model_versions",
+    "models_for",
+    "operations_for",
+    "revisions_of",
+]

@@ -1,0 +1,140 @@
+"""Endpoints, deployments and instances. An endpoint the caller may not read does not exist for them."""
+
+from __future__ import annotations
+
+from django.db.models import Count, F, Prefetch, Q, QuerySet, Sum
+from django.db.models.functions import Coalesce
+
+from endpoints.models import DeploymentRevision, Instance, OnlineDeployment, OnlineEndpoint
+from endpoints.spec.errors import Forbidden, NotFound
+from studio.access import actions
+from studio.access.models import User
+from studio.access.policy import grants_of, require
+
+
+def endpoints_for(user: User) -> QuerySet[OnlineEndpoint]:
+    """The endpoints `user` may read, by name, with their deployments fetched.
+
+    Annotated with deployment_count, wanted_instances and ready_total (instances over all deployments).
+    """
+    names = grants_of(user).endpoints(actions.ENDPOINTS_READ)
+    if names is not None and not names:
+        require(user, actions.ENDPOINTS_READ)
+    rows = OnlineEndpoint.objects.all() if names is None else OnlineEndpoint.objects.filter(name__in=names)
+    return (
+        rows.annotate(
+            deployment_count=Count("deployments"),
+            wanted_instances=Coalesce(Sum("deployments__instance_count"), 0),
+            ready_total=Coalesce(Sum("deployments__ready_instances"), 0),
+        )
+        .select_related("created_by")
+        .prefetch_related(Prefetch("deployments", OnlineDeployment.objects.order_by("colour", "pk")))
+        .order_by("name")
+    )
+
+
+def authorised_endpoint(user: User, name: str, action: str) -> OnlineEndpoint:
+    """The endpoint, for one who may do `action` on it.
+
+    NotFound where there is none or the caller may neither read it nor do this; Forbidden where they may read it.
+    """
+    grants = grants_of(user)
+    may_act = grants.allows(action, name)
+    if not may_act and not grants.allows(actions.ENDPOINTS_READ, name):
+        raise no_such_endpoint(name)
+    endpoint = OnlineEndpoint.objects.select_related("created_by").filter(name=name).first()
+    if endpoint is None:
+        raise no_such_endpoint(name)
+    if not may_act:
+        require(user, action, name)
+    return endpoint
+
+
+def no_such_endpoint(name: str) -> NotFound:
+    return NotFound(f"There is no endpoint named {name!r}.")
+
+
+def get_endpoint(user: User, name: str) -> OnlineEndpoint:
+    """The endpoint, if `user` may read it."""
+    return authorised_endpoint(user, name, actions.ENDPOINTS_READ)
+
+
+def deployments_of(user: User, endpoint: OnlineEndpoint | str) -> QuerySet[OnlineDeployment]:
+    """The endpoint's deployments in order of creation, with the endpoint and who made them."""
+    name = endpoint if isinstance(endpoint, str) else endpoint.name
+    found = authorised_endpoint(user, name, actions.DEPLOYMENTS_READ)
+    return (
+        OnlineDeployment.objects.filter(endpoint=found)
+        .select_related("endpoint", "created_by")
+        .order_by("colour", "created_at", "pk")
+    )
+
+
+def authorised_deployment(user: User, endpoint: str, name: str, action: str) -> OnlineDeployment:
+    """The deployment, for one who may do `action` on its endpoint; NotFound and Forbidden as for endpoints."""
+    parent = authorised_endpoint(user, endpoint, action)
+    row = OnlineDeployment.objects.select_related("created_by").filter(endpoint=parent, name=name).first()
+    if row is None:
+        raise NotFound(f"The endpoint {endpoint!r} has no deployment named {name!r}.")
+    row.endpoint = parent
+    return row
+
+
+def get_deployment(user: User, endpoint: str, name: str) -> OnlineDeployment:
+    """The deployment, if `user` may read it."""
+    return authorised_deployment(user, endpoint, name, actions.DEPLOYMENTS_READ)
+
+
+def revisions_of(user: User, deployment: OnlineDeployment) -> QuerySet[DeploymentRevision]:
+    """What the deployment was made of, newest first."""
+    _require_readable(user, deployment)
+    return (
+        DeploymentRevision.objects.filter(deployment=deployment)
+        .select_related("model_version__model", "environment_version__environment", "created_by")
+        .order_by("-number")
+    )
+
+
+def current_revision(user: User, deployment: OnlineDeployment) -> DeploymentRevision:
+    """What the deployment is wanted to be made of now."""
+    return revisions_of(user, deployment).get(number=deployment.revision)
+
+
+def instances_of(user: User, deployment: OnlineDeployment, *, include_ended: bool = False) -> QuerySet[Instance]:
+    """Instances as last observed, oldest first; with `include_ended` those that are gone as well."""
+    _require_readable(user, deployment)
+    rows = Instance.objects.filter(deployment=deployment)
+    return (rows if include_ended else rows.filter(ended_at__isnull=True)).order_by("created_at", "pk")
+
+
+def deployments_using(
+    user: User,
+    *,
+    model_name: str = "",
+    model_version: str = "",
+    environment_name: str = "",
+    environment_version: str = "",
+) -> QuerySet[OnlineDeployment]:
+    """Deployments whose wanted revision uses the model or environment; empty strings mean any version."""
+    names = grants_of(user).endpoints(actions.DEPLOYMENTS_READ)
+    revisions = DeploymentRevision.objects.filter(number=F("deployment__revision"))
+    wanted = Q()
+    for path, value in (
+        ("model_version__model__name", model_name),
+        ("model_version__version", model_version),
+        ("environment_version__environment__name", environment_name),
+        ("environment_version__version", environment_version),
+    ):
+        wanted &= Q(**{path: value}) if value else Q()
+    rows = OnlineDeployment.objects.filter(pk__in=revisions.filter(wanted).values("deployment_id"))
+    rows = rows if names is None else rows.filter(endpoint__name__in=names)
+    return rows.select_related("endpoint", "created_by").order_by("endpoint__name", "colour", "pk")
+
+
+def _require_readable(user: User, deployment: OnlineDeployment) -> None:
+    try:
+        require(user, actions.DEPLOYMENTS_READ, deployment.endpoint.name)
+    except Forbidden:
+        if grants_of(user).allows(actions.ENDPOINTS_READ, deployment.endpoint.name):
+            raise
+        raise no_such_endpoint(deployment.endpoint.name) from None
