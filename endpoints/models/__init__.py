@@ -6,6 +6,7 @@ from endpoints.models.keys import EndpointKeys, TokenSigningKey
 from endpoints.models.online import DeploymentRevision, Instance, OnlineDeployment, OnlineEndpoint
 from endpoints.models.operations import Operation, OperationStep
 from endpoints.models.registry import Model, ModelVersion
+from endpoints.models.routing import RouteFragment, RouteVersion
 from endpoints.models.uploads import Upload
 
 __all__ = [
@@ -23,6 +24,8 @@ __all__ = [
     "OnlineEndpoint",
     "Operation",
     "OperationStep",
+    "RouteFragment",
+    "RouteVersion",
     "TokenSigningKey",
     "Upload",
 ]

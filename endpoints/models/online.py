@@ -73,7 +73,8 @@ class OnlineDeployment(models.Model):
     warnings = models.JSONField(default=list)
     lease_owner = models.CharField(max_length=64, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
-    next_look_at = models.DateTimeField(null=True, blank=True)  # the sweep passes it over before this time
+    next_look_at = models.DateTimeField(null=True, blank=True)  # unsettled: when to look; None: settled, or never seen
+    attempts = models.IntegerField(default=0)  # looks in a row that ended in an unknown error
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["endpoint", "name"], name="deployment_name_unique")]
@@ -129,6 +130,7 @@ class Instance(models.Model):
     id = models.CharField(primary_key=True, max_length=64)
     deployment = models.ForeignKey(OnlineDeployment, on_delete=models.CASCADE, related_name="instances")
     revision = models.IntegerField()
+    generation = models.BigIntegerField(default=0)  # of the deployment when it was started
     state = models.CharField(max_length=10, default="Starting")
     host = models.CharField(max_length=255, blank=True)
     port = models.IntegerField(default=0)
@@ -136,12 +138,16 @@ class Instance(models.Model):
     exit_code = models.IntegerField(null=True, blank=True)
     reason = models.TextField(blank=True)  # why it ended, in a sentence
     failure = models.JSONField(null=True, blank=True)
-    probe_failures = models.IntegerField(default=0)
+    probe_failures = models.IntegerField(default=0)  # readiness, in a row
     probe_successes = models.IntegerField(default=0)
     probed_at = models.DateTimeField(null=True, blank=True)
+    liveness_failures = models.IntegerField(default=0)
+    liveness_probed_at = models.DateTimeField(null=True, blank=True)
+    unready_since = models.DateTimeField(null=True, blank=True)  # of one that was ready before
     created_at = models.DateTimeField(auto_now_add=True)
     ready_at = models.DateTimeField(null=True, blank=True)
     draining_at = models.DateTimeField(null=True, blank=True)
+    stop_asked_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
