@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from endpoints.spec.failure import Failure
+from endpoints.spec.loglines import LogLine as LogLine
 
 
 class Temporary(Exception):
@@ -119,6 +120,7 @@ class ObservedInstance:
     host, port: where it listens, "" and 0 while starting. exit_code: of an exited one, negative for a signal, None
     when it cannot be known. failure: what the scoring server itself reported (script errors), else None.
     restarts: how often the scoring server had to restart a crashed worker inside the instance.
+    reason: of an exited one, why it ended, in a sentence.
     """
 
     instance_id: str
@@ -131,18 +133,7 @@ class ObservedInstance:
     exit_code: int | None = None
     failure: Failure | None = None
     restarts: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class LogLine:
-    """One line. `at` is aware UTC; `level` is DEBUG to CRITICAL; `request_id` is "" outside requests."""
-
-    at: datetime
-    level: str
-    message: str
-    logger: str = ""
-    instance_id: str = ""
-    request_id: str = ""
+    reason: str = ""
 
 
 class Backend(Protocol):
@@ -151,7 +142,7 @@ class Backend(Protocol):
     name: str
 
     def stage(self, deployment: DeploymentRef, template: InstanceTemplate) -> None:
-        """Lay model and code where instances of the revision will find them. Idempotent; logs to storage-initializer."""
+        """Lay model and code where instances of the revision find them. Idempotent; logs to storage-initializer."""
 
     def apply(self, plan: Plan) -> None:
         """Take the plan's steps; returns without waiting for instances to become ready."""
