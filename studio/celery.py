@@ -26,7 +26,15 @@ app.conf.update(
     # A task taken by a worker that was killed is delivered again; every task is idempotent.
     task_acks_late=True,
     task_reject_on_worker_lost=True,
-    broker_transport_options={"visibility_timeout": 3600},
+    # A broker that is away must not keep a person waiting: one quick second try, then the sweep has to do.
+    broker_transport_options={
+        "visibility_timeout": 3600,
+        "socket_connect_timeout": 2,
+        "max_retries": 1,
+        "interval_start": 0,
+        "interval_step": 0.1,
+        "interval_max": 0.1,
+    },
     worker_prefetch_multiplier=1,
     task_ignore_result=True,
     task_default_queue="slipway",
