@@ -1,0 +1,113 @@
+"""One endpoint's routes from its rows. Four queries, whether for one endpoint or for all."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from django.db.models import Q
+
+from endpoints.control.wanted import RevisionSettings, settings_of
+from endpoints.models import DeploymentRevision, EndpointKeys, Instance, OnlineDeployment, OnlineEndpoint
+from endpoints.spec.routes import MAX_PAYLOAD_BYTES, DeploymentRoute, EndpointRoute, InstanceRoute, Mirror, StickyKey
+from endpoints.spec.states import InstanceState
+
+
+def endpoint_routes(names: Collection[str] | None) -> Iterator[EndpointRoute]:
+    """Routes of the named endpoints (None: of all). Those that are being deleted have none."""
+    deployments = _deployment_routes(names)
+    digests = _key_digests(names)
+    for endpoint in OnlineEndpoint.objects.filter(_named("name", names), deletion_requested_at=None).order_by("name"):
+        yield _endpoint_route(endpoint, deployments.get(endpoint.pk, {}), digests.get(endpoint.pk, ()))
+
+
+def _named(field: str, names: Collection[str] | None) -> Q:
+    return Q() if names is None else Q(**{f"{field}__in": names})
+
+
+def _endpoint_route(
+    endpoint: OnlineEndpoint, deployments: dict[str, DeploymentRoute], key_digests: tuple[str, ...]
+) -> EndpointRoute:
+    gateway: Mapping[str, Any] = endpoint.gateway_settings
+    return EndpointRoute(
+        name=endpoint.name,
+        auth_mode=endpoint.auth_mode,  # type: ignore[arg-type]  # services accept these three only
+        key_digests=key_digests,
+        traffic={name: percent for name, percent in endpoint.traffic.items() if percent},
+        mirror=_mirror(endpoint.mirror_traffic),
+        sticky=StickyKey(**gateway["sticky"]) if gateway.get("sticky") else None,
+        deployments=deployments,
+        cors_origins=tuple(gateway.get("cors_origins") or ()),
+        max_payload_bytes=gateway.get("max_payload_bytes") or MAX_PAYLOAD_BYTES,
+        requests_per_second=gateway.get("requests_per_second") or 0,
+    )
+
+
+def _mirror(mirror_traffic: Mapping[str, int]) -> Mirror | None:
+    for name, percent in mirror_traffic.items():
+        if percent:
+            return Mirror(deployment=name, percent=percent)
+    return None
+
+
+def _key_digests(names: Collection[str] | None) -> dict[int, tuple[str, ...]]:
+    rows = EndpointKeys.objects.filter(_named("endpoint__name", names), endpoint__auth_mode="key")
+    digests = rows.values_list("endpoint_id", "primary_digest", "secondary_digest")
+    return {endpoint: (primary, secondary) for endpoint, primary, secondary in digests}
+
+
+def _deployment_routes(names: Collection[str] | None) -> dict[int, dict[str, DeploymentRoute]]:
+    """By endpoint id and deployment name."""
+    rows = OnlineDeployment.objects.filter(_named("endpoint__name", names), deletion_requested_at=None)
+    deployments = list(rows.order_by("name"))
+    instances = _ready_instances(names)
+    settings = _settings(deployments)
+    routes: dict[int, dict[str, DeploymentRoute]] = defaultdict(dict)
+    for deployment in deployments:
+        if deployment.pk in settings:
+            route = _deployment_route(deployment, settings[deployment.pk], tuple(instances[deployment.pk]))
+            routes[deployment.endpoint_id][deployment.name] = route
+    return routes
+
+
+def _served_revision(deployment: OnlineDeployment) -> int:
+    """Whose limits hold: those of the revision that was last rolled out whole, while a newer one is on its way."""
+    return deployment.observed_revision or deployment.revision
+
+
+def _deployment_route(
+    deployment: OnlineDeployment, settings: RevisionSettings, instances: tuple[InstanceRoute, ...]
+) -> DeploymentRoute:
+    requests = settings.document.requests
+    return DeploymentRoute(
+        name=deployment.name,
+        instances=instances,
+        max_concurrent_requests_per_instance=requests.max_concurrent_requests_per_instance,
+        request_timeout_ms=requests.request_timeout_ms,
+        max_queue_wait_ms=requests.max_queue_wait_ms,
+        scoring_path=settings.paths.scoring,
+        revision=_served_revision(deployment),
+    )
+
+
+def _ready_instances(names: Collection[str] | None) -> dict[int, list[InstanceRoute]]:
+    """By deployment id."""
+    rows = Instance.objects.filter(
+        _named("deployment__endpoint__name", names), state=InstanceState.READY, ended_at=None, draining_at=None
+    )
+    instances: dict[int, list[InstanceRoute]] = defaultdict(list)
+    for name, deployment, host, port in rows.order_by("pk").values_list("pk", "deployment_id", "host", "port"):
+        instances[deployment].append(InstanceRoute(id=name, host=host, port=port))
+    return instances
+
+
+def _settings(deployments: Collection[OnlineDeployment]) -> dict[int, RevisionSettings]:
+    """By deployment id: the settings of the revision that is served."""
+    wanted = {(deployment.pk, _served_revision(deployment)) for deployment in deployments}
+    rows = DeploymentRevision.objects.filter(deployment__in=deployments).select_related("environment_version")
+    return {
+        revision.deployment_id: settings_of(revision)
+        for revision in rows
+        if (revision.deployment_id, revision.number) in wanted
+    }
