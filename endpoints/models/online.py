@@ -60,6 +60,8 @@ class OnlineDeployment(models.Model):
     instance_count = models.IntegerField(default=1)
     revision = models.IntegerField(default=1)
     colour = models.IntegerField(default=0)  # index into the series colours, in order of creation
+    # The endpoint's split to set once this deployment is ready for the first time; None leaves the split alone.
+    traffic_when_ready = models.JSONField(null=True, blank=True)
     generation = models.BigIntegerField(default=1)
     deletion_requested_at = models.DateTimeField(null=True, blank=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
