@@ -1,0 +1,19 @@
+"""Wakes the control room once the surrounding transaction has committed: only what is recorded may be worked on."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from endpoints.control.waking import BUILD_ENVIRONMENT, RECONCILE_DEPLOYMENT, wake
+from endpoints.models import OnlineDeployment
+
+
+def wake_reconciler(deployment: OnlineDeployment) -> None:
+    """Have the deployment looked at now rather than at the next sweep."""
+    pk = deployment.pk
+    transaction.on_commit(lambda: wake(RECONCILE_DEPLOYMENT, pk))
+
+
+def wake_builder(build_key: str) -> None:
+    """Have the environment built now."""
+    transaction.on_commit(lambda: wake(BUILD_ENVIRONMENT, build_key))
