@@ -1,0 +1,160 @@
+"""`slipway online-deployment …`"""
+
+from __future__ import annotations
+
+import sys
+
+from endpoints.cli.client import Json
+from endpoints.cli.documents import Changes, Draft, FileSender, Words, check_script, known_values
+from endpoints.cli.failures import StudioError, UsageError
+from endpoints.cli.session import Session, open_session
+from endpoints.spec.documents import OnlineDeploymentDocument
+from endpoints.spec.yaml_reader import SourceDocument
+
+
+def create(
+    file: str,
+    name: str | None = None,
+    endpoint_name: str | None = None,
+    all_traffic: bool = False,
+    set_values: Words = None,
+    skip_script_validation: bool = False,
+    no_wait: bool = False,
+) -> Json:
+    """Create a deployment. One that exists is not touched; use update to change it."""
+    if all_traffic and no_wait:
+        raise UsageError("--all-traffic cannot be used with --no-wait: traffic is set when the deployment is ready.")
+    draft = Draft.from_file(file).changed(Changes(set=set_values))
+    draft = draft.with_values(name=name, endpoint_name=endpoint_name)
+    document = _read(draft, skip_script_validation)
+    with open_session() as session, draft.lines_told():
+        _refuse_existing(session, document)
+        _warn(session, document)
+        sent = FileSender(session.uploader, draft.folder).deployment(document)
+        answer = session.client.post(
+            *_deployments(document.endpoint_name),
+            json=sent.to_json(),
+            all_traffic=all_traffic,
+            skip_script_validation=skip_script_validation,
+        )
+        session.finish(answer, is_waited_for=not no_wait)
+        return _shown(session, document.endpoint_name, document.name)
+
+
+def _read(draft: Draft, skip_script_validation: bool) -> OnlineDeploymentDocument:
+    document = draft.read(OnlineDeploymentDocument)
+    if not skip_script_validation:
+        with draft.lines_told():
+            check_script(document, draft.folder)
+    return document
+
+
+def _refuse_existing(session: Session, document: OnlineDeploymentDocument) -> None:
+    """Before anything is sent; the studio checks again."""
+    try:
+        session.client.get(*_deployments(document.endpoint_name), document.name)
+    except StudioError as error:
+        if error.status != 404:
+            raise
+        session.client.get("online-endpoints", document.endpoint_name)  # its absence is told before files are sent
+        return
+    raise StudioError(
+        f"The deployment '{document.name}' exists already; change it with: slipway online-deployment update",
+        status=409,
+        code="Conflict",
+    )
+
+
+def _warn(session: Session, document: OnlineDeploymentDocument) -> None:
+    for warning in document.warnings():
+        session.terminal.say(f"Warning: {warning}")
+
+
+def show(name: str, endpoint_name: str) -> Json:
+    """Show a deployment: its state, settings and instances."""
+    with open_session() as session:
+        return _shown(session, endpoint_name, name)
+
+
+def list_(endpoint_name: str) -> list[Json]:
+    """List the deployments of an endpoint."""
+    with open_session() as session:
+        found: list[Json] = session.client.get(*_deployments(endpoint_name))
+        return found
+
+
+def update(
+    name: str | None = None,
+    endpoint_name: str | None = None,
+    file: str | None = None,
+    set_values: Words = None,
+    add_values: Words = None,
+    remove_values: Words = None,
+    force_string: bool = False,
+    skip_script_validation: bool = False,
+    no_wait: bool = False,
+) -> Json:
+    """Change a deployment in place: to what the file says, or only the fields given by --set, --add and --remove."""
+    changes = Changes(set_values, add_values, remove_values, is_text=force_string)
+    if not file and not changes:
+        raise UsageError("Say what to change: --file, --set, --add or --remove.")
+    if not file and not (name and endpoint_name):
+        raise UsageError("Without --file, --name and --endpoint-name are needed.")
+    with open_session() as session:
+        draft = Draft.from_file(file) if file else _current(session, str(endpoint_name), str(name))
+        draft = draft.changed(changes).with_values(name=name, endpoint_name=endpoint_name)
+        document = _read(draft, skip_script_validation)
+        _warn(session, document)
+        with draft.lines_told():
+            session.client.get(*_deployments(document.endpoint_name), document.name)  # before files are sent
+            sent = FileSender(session.uploader, draft.folder).deployment(document)
+            answer = session.client.put(*_deployments(document.endpoint_name), document.name, json=sent.to_json())
+            session.finish(answer, is_waited_for=not no_wait)
+        return _shown(session, document.endpoint_name, document.name)
+
+
+def _current(session: Session, endpoint_name: str, name: str) -> Draft:
+    found = session.client.get(*_deployments(endpoint_name), name.lower())
+    draft = Draft.from_file(None)
+    return Draft(SourceDocument(known_values(OnlineDeploymentDocument, found)), draft.folder)
+
+
+def delete(name: str, endpoint_name: str, no_wait: bool = False) -> None:
+    """Delete a deployment. One that has traffic is kept; shift its traffic first."""
+    with open_session() as session:
+        answer = session.client.delete(*_deployments(endpoint_name), name.lower())
+        session.finish(answer, is_waited_for=not no_wait)
+
+
+def get_logs(
+    name: str,
+    endpoint_name: str,
+    container: str = "inference-server",
+    lines: int = 5000,
+    instance: str | None = None,
+    follow: bool = False,
+) -> None:
+    """Print the log of a deployment's instances."""
+    with open_session() as session:
+        found = session.client.lines(
+            *_deployments(endpoint_name),
+            name.lower(),
+            "logs",
+            container=container,
+            lines=lines,
+            instance=instance,
+            follow=follow,
+        )
+        for line in found:
+            sys.stdout.write(f"{line}\n")
+            if follow:
+                sys.stdout.flush()
+
+
+def _deployments(endpoint_name: str) -> tuple[str, str, str]:
+    return ("online-endpoints", endpoint_name.lower(), "deployments")
+
+
+def _shown(session: Session, endpoint_name: str, name: str) -> Json:
+    found: Json = session.client.get(*_deployments(endpoint_name), name.lower())
+    return found

@@ -1,0 +1,158 @@
+"""`slipway online-endpoint …`"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from endpoints.cli.client import Json
+from endpoints.cli.documents import Changes, Draft, Words, known_values
+from endpoints.cli.failures import CommandFailed, ExitCode, UsageError
+from endpoints.cli.session import open_session
+from endpoints.spec.documents import OnlineEndpointDocument
+from endpoints.spec.traffic import parse_split
+from endpoints.spec.yaml_reader import SourceDocument
+
+
+def create(
+    name: str | None = None,
+    file: str | None = None,
+    auth_mode: str | None = None,
+    description: str | None = None,
+    set_values: Words = None,
+    no_wait: bool = False,
+) -> Json:
+    """Create an endpoint. One that exists is overwritten; its deployments stay."""
+    draft = Draft.from_file(file).changed(Changes(set=set_values))
+    draft = draft.with_values(name=name, auth_mode=auth_mode, description=description)
+    document = draft.read(OnlineEndpointDocument)
+    with open_session() as session, draft.lines_told():
+        answer = session.client.put("online-endpoints", document.name, json=document.to_json())
+        session.finish(answer, is_waited_for=not no_wait)
+        return _shown(session.client.get("online-endpoints", document.name))
+
+
+def show(name: str) -> Json:
+    """Show an endpoint: its state, scoring URI and traffic."""
+    with open_session() as session:
+        return _shown(session.client.get("online-endpoints", name.lower()))
+
+
+def list_() -> list[Json]:
+    """List the endpoints."""
+    with open_session() as session:
+        return [_shown(each) for each in session.client.get("online-endpoints")]
+
+
+def update(
+    name: str | None = None,
+    file: str | None = None,
+    traffic: str | None = None,
+    mirror_traffic: str | None = None,
+    set_values: Words = None,
+    add_values: Words = None,
+    remove_values: Words = None,
+    force_string: bool = False,
+    no_wait: bool = False,
+) -> Json:
+    """Change an endpoint: its traffic, description, tags. Only what is given changes."""
+    changes = Changes(set_values, add_values, remove_values, is_text=force_string)
+    if not (file or traffic is not None or mirror_traffic is not None or changes):
+        raise UsageError("Say what to change: --file, --traffic, --mirror-traffic, --set, --add or --remove.")
+    draft = Draft.from_file(file)
+    wanted = str(name or draft.source.values.get("name") or "").lower()
+    if not wanted:
+        raise UsageError("--name is missing: which endpoint?")
+    with open_session() as session:
+        current = known_values(OnlineEndpointDocument, session.client.get("online-endpoints", wanted))
+        merged = SourceDocument(
+            {**current, **draft.source.values, "name": wanted}, draft.source.lines, draft.source.name
+        )
+        draft = Draft(merged, draft.folder).changed(changes)
+        draft = draft.with_values(traffic=_split(traffic, "traffic"), mirror_traffic=_split(mirror_traffic, "mirror"))
+        document = draft.read(OnlineEndpointDocument)
+        before = OnlineEndpointDocument.read(current).to_json()
+        changed = {key: value for key, value in document.to_json().items() if before.get(key) != value}
+        changed |= {key: None for key in before if key not in document.to_json()}
+        if changed:
+            with draft.lines_told():
+                answer = session.client.patch("online-endpoints", wanted, json=changed)
+                session.finish(answer, is_waited_for=not no_wait)
+        else:
+            session.terminal.say("Nothing to change.")
+        return _shown(session.client.get("online-endpoints", wanted))
+
+
+def _split(text: str | None, field: str) -> dict[str, int] | None:
+    return None if text is None else parse_split(text, field=field)
+
+
+def delete(name: str, no_wait: bool = False) -> None:
+    """Delete an endpoint and all its deployments."""
+    with open_session() as session:
+        answer = session.client.delete("online-endpoints", name.lower())
+        session.finish(answer, is_waited_for=not no_wait)
+
+
+def get_credentials(name: str) -> Json:
+    """Show the keys of an endpoint, or a token for it."""
+    with open_session() as session:
+        found: Json = session.client.get("online-endpoints", name.lower(), "keys")
+        return found
+
+
+def regenerate_keys(name: str, key_type: str = "primary", no_wait: bool = False) -> Json:
+    """Replace one of the two keys; the other goes on working."""
+    with open_session() as session:
+        answer = session.client.post("online-endpoints", name.lower(), "regenerate-keys", json={"key_type": key_type})
+        session.finish(answer, is_waited_for=not no_wait)
+        found: Json = session.client.get("online-endpoints", name.lower(), "keys")
+        return found
+
+
+def invoke(name: str, request_file: str, deployment_name: str | None = None) -> Any:
+    """Send a request to an endpoint and print the answer."""
+    body = _body(request_file)
+    with open_session() as session:
+        result = session.client.invoke(
+            name.lower(),
+            body=body,
+            content_type="application/json",
+            deployment=deployment_name.lower() if deployment_name else None,
+        )
+    if not 200 <= int(result["status"]) < 300:
+        raise _refused(result)
+    return _parsed(result["body"])
+
+
+def _body(request_file: str) -> bytes:
+    if request_file == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(request_file).read_bytes()
+    except OSError as error:
+        raise UsageError(f"--request-file {request_file} cannot be read: {error.strerror}.") from error
+
+
+def _refused(result: Json) -> CommandFailed:
+    headers = {str(key).lower(): value for key, value in result.get("headers", {}).items()}
+    message = f"The endpoint answered {result['status']}"
+    if reason := headers.get("ms-azureml-model-error-reason"):
+        message += f" ({headers.get('ms-azureml-model-error-statuscode', '')} {reason})"
+    failed = CommandFailed(f"{message}: {result['body']}", hints=[f"Request id: {result.get('request_id')}"])
+    failed.exit_code = ExitCode.NOT_FOUND if result["status"] == 404 else ExitCode.FAILURE
+    return failed
+
+
+def _parsed(body: Any) -> Any:
+    """JSON as values, so that --query works on it; anything else as text."""
+    try:
+        return json.loads(body) if isinstance(body, str) else body
+    except ValueError:
+        return body
+
+
+def _shown(endpoint: Json) -> Json:
+    return endpoint

@@ -1,0 +1,180 @@
+"""The command table and its flags, as knack wants them. Importing a command's module waits until it is run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from knack.arguments import ArgumentsContext
+from knack.commands import CLICommandsLoader, CommandGroup
+
+from endpoints.cli.tables import assets_table, deployments_table, endpoints_table
+
+_ROOM = "endpoints.cli.commands"
+
+# Every long flag there is, for the check of `-name`; kept in step with the flags below by a test.
+LONG_FLAGS = frozenset(
+    {
+        "--add",
+        "--all-traffic",
+        "--auth-mode",
+        "--build-context",
+        "--conda-file",
+        "--container",
+        "--debug",
+        "--defaults",
+        "--deployment-name",
+        "--description",
+        "--dockerfile-path",
+        "--download-path",
+        "--endpoint-name",
+        "--file",
+        "--follow",
+        "--force-string",
+        "--help",
+        "--image",
+        "--include-archived",
+        "--instance",
+        "--key-type",
+        "--label",
+        "--lines",
+        "--list-defaults",
+        "--mirror-traffic",
+        "--name",
+        "--no-wait",
+        "--only-show-errors",
+        "--os-type",
+        "--output",
+        "--path",
+        "--query",
+        "--remove",
+        "--request-file",
+        "--resource-group",
+        "--set",
+        "--skip-script-validation",
+        "--subscription",
+        "--traffic",
+        "--type",
+        "--verbose",
+        "--version",
+        "--workspace-name",
+        "--yes",
+    }
+)
+
+
+class Loader(CLICommandsLoader):  # type: ignore[misc]
+    """The nouns and verbs of `az ml`."""
+
+    def load_command_table(self, args: list[str]) -> Any:
+        self._assets("model", "models", extra=("download",))
+        self._assets("environment", "environments", extra=("build", "build-log"))
+        with _group(self, "online-endpoint", "endpoints", endpoints_table) as group:
+            for verb in ("create", "show", "list", "update", "invoke", "get-credentials", "regenerate-keys"):
+                group.command(verb, _function(verb), **({} if verb in _OWN_TABLE else {"table_transformer": None}))
+            group.command("delete", "delete", confirmation="Delete the endpoint and all its deployments?")
+        with _group(self, "online-deployment", "deployments", deployments_table) as group:
+            for verb in ("create", "show", "list", "update", "get-logs"):
+                group.command(verb, _function(verb))
+            group.command("delete", "delete", confirmation="Delete the deployment?")
+        with _group(self, "", "settings", None) as group:
+            group.command("configure", "configure")
+        with _group(self, "account", "settings", None) as group:
+            group.command("set", "set_account")
+            group.command("show", "show_account")
+        return super().load_command_table(args)
+
+    def _assets(self, noun: str, module: str, *, extra: tuple[str, ...]) -> None:
+        with _group(self, noun, module, assets_table) as group:
+            for verb in ("create", "show", "list", "archive", "restore"):
+                group.command(verb, _function(verb))
+            for verb in extra:
+                group.command(verb, _function(verb), table_transformer=None)
+
+    def load_arguments(self, command: str) -> None:
+        with ArgumentsContext(self, "") as flags:
+            _common(flags)
+        for scope in ("model", "environment"):
+            with ArgumentsContext(self, scope) as flags:
+                _assets(flags)
+        for scope in ("online-endpoint", "online-deployment"):
+            with ArgumentsContext(self, scope) as flags:
+                _online(flags)
+        with ArgumentsContext(self, "online-deployment") as flags:
+            _logs(flags)
+        with ArgumentsContext(self, "configure") as flags:
+            flags.argument("defaults", options_list=["--defaults", "-d"], nargs="+", help="name=value pairs to save.")
+            flags.argument("list_defaults", options_list=["--list-defaults", "-l"], help="Show what is saved.")
+        super().load_arguments(command)
+
+
+# Verbs whose answer is an endpoint, as opposed to keys or a model's answer.
+_OWN_TABLE = frozenset({"create", "show", "list", "update"})
+
+
+def _group(loader: Loader, noun: str, module: str, table: Any) -> Any:
+    return CommandGroup(
+        loader, noun, f"{_ROOM}.{module}#{{}}", table_transformer=table, deprecate_info=None, confirmation=None
+    )
+
+
+def _function(verb: str) -> str:
+    return "list_" if verb == "list" else verb.replace("-", "_")
+
+
+def _common(flags: Any) -> None:
+    flags.argument("name", options_list=["--name", "-n"], help="The name.")
+    flags.argument("file", options_list=["--file", "-f"], help="The YAML document; its paths are relative to it.")
+    flags.argument(
+        "set_values", options_list=["--set"], nargs="+", action="append", metavar="PATH=VALUE",
+        help="Set fields of the document, for example --set instance_count=2 tags.team=risk.",
+    )  # fmt: skip
+    flags.argument(
+        "add_values", options_list=["--add"], nargs="+", action="append", metavar="PATH=VALUE",
+        help="Append to lists, or add keys to mappings.",
+    )  # fmt: skip
+    flags.argument(
+        "remove_values", options_list=["--remove"], nargs="+", action="append", metavar="PATH",
+        help="Remove fields, keys or list items.",
+    )  # fmt: skip
+    flags.argument("force_string", help="Take the values of --set and --add as text.")
+    flags.argument("no_wait", help="Return at once; do not wait for the operation to finish.")
+    flags.argument("description", help="What it is for.")
+
+
+def _assets(flags: Any) -> None:
+    flags.argument("version", options_list=["--version", "-v"], help="The version; the next number unless given.")
+    flags.argument("label", options_list=["--label", "-l"], help="A label in place of a version, such as latest.")
+    flags.argument("path", options_list=["--path", "-p"], help="The model's file or folder.")
+    flags.argument("model_type", options_list=["--type", "-t"], help="custom_model, mlflow_model or triton_model.")
+    flags.argument("include_archived", help="List archived ones too.")
+    flags.argument("download_path", options_list=["--download-path", "-p"], help="Folder to download into.")
+    flags.argument("image", options_list=["--image", "-i"], help="The base image.")
+    flags.argument("conda_file", options_list=["--conda-file", "-c"], help="The conda file with the packages.")
+    flags.argument("build_context", options_list=["--build-context", "-b"], help="Folder with a Dockerfile.")
+    flags.argument("dockerfile_path", options_list=["--dockerfile-path"], help="The Dockerfile in that folder.")
+    flags.argument("os_type", help="linux or windows.")
+    flags.argument("follow", options_list=["--follow"], help="Go on printing lines as they come.")
+
+
+def _online(flags: Any) -> None:
+    flags.argument("endpoint_name", options_list=["--endpoint-name", "-e"], help="The endpoint's name.")
+    flags.argument("deployment_name", options_list=["--deployment-name", "-d"], help="Call this deployment only.")
+    flags.argument("auth_mode", help="key, aml_token or aad_token.")
+    flags.argument("traffic", options_list=["--traffic", "-r"], help='The split, for example "blue=90 green=10".')
+    flags.argument("mirror_traffic", help='Copy live requests to one deployment, for example "green=10".')
+    flags.argument("all_traffic", help="Give the deployment all traffic when it is ready.")
+    flags.argument("skip_script_validation", help="Do not check the scoring script's syntax.")
+    flags.argument("request_file", options_list=["--request-file", "-r"], help="The request's body; - for stdin.")
+    flags.argument(
+        "key_type", options_list=["--key-type"], choices=["primary", "secondary"], help="Which key to replace."
+    )
+
+
+def _logs(flags: Any) -> None:
+    flags.argument(
+        "container", options_list=["--container", "-c"], choices=["inference-server", "storage-initializer"],
+        help="The server's log, or that of laying out model and code.",
+    )  # fmt: skip
+    flags.argument("lines", options_list=["--lines", "-l"], type=int, help="How many of the last lines.")
+    flags.argument("instance", options_list=["--instance"], help="One instance only; all of them unless given.")
+    flags.argument("follow", options_list=["--follow"], help="Go on printing lines as they come.")

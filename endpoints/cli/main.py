@@ -1,0 +1,60 @@
+"""The `slipway` command: what can be answered at once is, the rest goes to knack, and every failure becomes one message.
+
+stdout carries results only; steps, progress and errors go to stderr.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from endpoints.cli.failures import CommandFailed, ExitCode
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one command line; returns its exit code."""
+    words = list(sys.argv[1:] if words is None else words)
+    if words[:1] == ["up"]:
+        return _start_studio(words[1:])
+    if words in (["--version"], ["-v"], ["version"]):
+        sys.stdout.write(f"slipway {version()}\n")
+        return ExitCode.OK
+    try:
+        return _run(words)
+    except BrokenPipeError:
+        # Whoever read our output (head, less) has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.OK
+    except KeyboardInterrupt:
+        sys.stderr.write("\nInterrupted. What the studio has begun, it goes on with.\n")
+        return 130
+
+
+def _run(words: list[str]) -> int:
+    from endpoints.cli.loader import LONG_FLAGS
+    from endpoints.cli.program import Program, tell
+    from endpoints.cli.words import normalise
+
+    try:
+        return int(Program().invoke(normalise(words, LONG_FLAGS)))
+    except CommandFailed as failure:
+        tell(failure)
+        return failure.exit_code
+
+
+def _start_studio(words: list[str]) -> int:
+    """Becomes the launcher: signals and exit code are its own. It is another program; nothing of it is imported here."""
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "studio.launcher", *words])  # noqa: S606
+
+
+def version() -> str:
+    """The installed version."""
+    from importlib.metadata import version as installed
+
+    return installed("slipway")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

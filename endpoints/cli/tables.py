@@ -1,0 +1,63 @@
+"""What `-o table` shows of each noun: the columns a person looks for, in the order they look for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+Row = dict[str, Any]
+Rows = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+
+
+def endpoints_table(result: Rows) -> list[Row]:
+    return _rows(
+        result,
+        lambda endpoint: {
+            "Name": endpoint.get("name"),
+            "State": endpoint.get("provisioning_state"),
+            "AuthMode": endpoint.get("auth_mode"),
+            "Traffic": _split(endpoint.get("traffic")),
+            "ScoringUri": endpoint.get("scoring_uri"),
+        },
+    )
+
+
+def deployments_table(result: Rows) -> list[Row]:
+    return _rows(
+        result,
+        lambda deployment: {
+            "Name": deployment.get("name"),
+            "Endpoint": deployment.get("endpoint_name"),
+            "State": deployment.get("provisioning_state"),
+            "Model": _asset(deployment.get("model")),
+            "InstanceType": deployment.get("instance_type"),
+            "Instances": deployment.get("instance_count"),
+        },
+    )
+
+
+def assets_table(result: Rows) -> list[Row]:
+    return _rows(
+        result,
+        lambda asset: {
+            "Name": asset.get("name"),
+            "Version": asset.get("version") or asset.get("latest_version"),
+            "Type": asset.get("type") or asset.get("image"),
+            "Description": asset.get("description"),
+        },
+    )
+
+
+def _rows(result: Rows, row: Callable[[Mapping[str, Any]], Row]) -> list[Row]:
+    """One row an item, without columns that are empty everywhere."""
+    rows = [row(item) for item in ([result] if isinstance(result, Mapping) else result)]
+    used = [column for column in (rows[0] if rows else ()) if any(each[column] not in (None, "") for each in rows)]
+    return [{column: each[column] if each[column] is not None else "" for column in used} for each in rows]
+
+
+def _split(traffic: Any) -> str:
+    return " ".join(f"{name}={percent}" for name, percent in (traffic or {}).items())
+
+
+def _asset(reference: Any) -> Any:
+    return reference.get("name", "inline") if isinstance(reference, Mapping) else reference

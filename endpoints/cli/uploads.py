@@ -1,0 +1,148 @@
+"""Sends files and folders to the studio in parts, never whole in memory, with a progress line.
+
+Nothing is skipped silently: what cannot be sent is refused by name before the first byte goes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from endpoints.cli.client import Json, StudioClient
+from endpoints.cli.failures import CommandFailed, StudioUnreachable
+from endpoints.cli.terminal import Terminal, size
+from endpoints.spec.errors import FieldError, Invalid
+
+PART_BYTES = 8 * 1024 * 1024
+_ATTEMPTS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFile:
+    """A file to send. `relative` is its path below the root, with slashes; the root's own name for a single file."""
+
+    path: Path
+    relative: str
+    size_bytes: int
+
+
+def find_files(root: Path, *, field: str) -> list[LocalFile]:
+    """Everything below `root`, in order. Raises Invalid naming what is missing, leads out, or is no file."""
+    if not root.exists():
+        raise _refused(field, f"There is no file or folder {root}.")
+    if root.is_file():
+        return [LocalFile(root, root.name, root.stat().st_size)]
+    base = root.resolve()
+    files = [
+        LocalFile(path, path.relative_to(root).as_posix(), path.stat().st_size) for path in _walk(root, base, field)
+    ]
+    if not files:
+        raise _refused(field, f"The folder {root} holds no files.")
+    return sorted(files, key=lambda file: file.relative)
+
+
+def _walk(folder: Path, base: Path, field: str) -> Iterator[Path]:
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        path = Path(entry.path)
+        if entry.is_symlink():
+            _check_link(path, base, field)
+        if entry.is_dir():
+            yield from _walk(path, base, field)
+        elif entry.is_file():
+            yield path
+        else:
+            kind = stat.filemode(entry.stat(follow_symlinks=False).st_mode)[0]
+            raise _refused(field, f"{path} is neither a file nor a folder (type '{kind}'); move it out of the folder.")
+
+
+def _check_link(path: Path, base: Path, field: str) -> None:
+    target = path.resolve()
+    if not target.exists():
+        raise _refused(field, f"{path} is a link to {os.readlink(path)}, which does not exist.")
+    if not target.is_relative_to(base):
+        raise _refused(field, f"{path} is a link that leads out of the folder, to {target}; put a copy in its place.")
+    if path.parent.resolve().is_relative_to(target):
+        raise _refused(field, f"{path} is a link to a folder that contains it; remove it.")
+
+
+def _refused(field: str, message: str) -> Invalid:
+    return Invalid(message, details=[FieldError(field, message)])
+
+
+@dataclass(slots=True)
+class Uploader:
+    """Sends trees to one studio."""
+
+    client: StudioClient
+    terminal: Terminal
+    sleep: Callable[[float], None] = time.sleep
+
+    def send(self, root: Path, *, purpose: str, field: str) -> str:
+        """Upload `root` and return the upload's id. `field`: of the document that names it, for messages."""
+        files = find_files(root, field=field)
+        total = sum(file.size_bytes for file in files)
+        root_name = root.resolve().name
+        begun: Json = self.client.post(
+            "uploads", json={"purpose": purpose, "root_name": root_name, "is_folder": root.is_dir()}
+        )
+        upload_id = str(begun["id"])
+        sent = 0
+        with self.terminal:
+            for file in files:
+                sent = self._send_file(file, upload_id, label=root_name, sent=sent, total=total)
+            self.terminal.show(f"{root_name}: checking", is_forced=True)
+            done: Json = self.client.post("uploads", upload_id, "complete", json={"unpack": False}, is_long=True)
+            self._verify(done, sent=sent, file_count=len(files), root=root)
+            count = f"{len(files)} files, " if len(files) > 1 else ""
+            self.terminal.mark("ok", f"Uploaded {root_name}  {count}{size(sent)}")
+        return upload_id
+
+    def _send_file(self, file: LocalFile, upload_id: str, *, label: str, sent: int, total: int) -> int:
+        offset = 0
+        with file.path.open("rb") as stream:
+            while (part := stream.read(PART_BYTES)) or offset == 0:
+                self._send_part(upload_id, file.relative, offset, part)
+                offset += len(part)
+                self.terminal.show(_progress(label, sent + offset, total))
+                if not part:
+                    break
+        if offset != file.size_bytes:
+            raise CommandFailed(f"{file.path} changed while it was being sent; try again.")
+        return sent + offset
+
+    def _send_part(self, upload_id: str, path: str, offset: int, part: bytes) -> None:
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                self.client.put_part(upload_id, path=path, offset=offset, data=part)
+            except StudioUnreachable:
+                if attempt == _ATTEMPTS:
+                    raise
+                self.sleep(2.0**attempt / 4)
+            else:
+                return
+
+    def _verify(self, done: Json, *, sent: int, file_count: int, root: Path) -> None:
+        """What the studio stored is what was sent, by size and count."""
+        stored = (done.get("size_bytes"), done.get("file_count"))
+        if stored != (sent, file_count):
+            raise CommandFailed(
+                f"The studio stored {stored[1]} files of {stored[0]} bytes from {root},"
+                f" but {file_count} files of {sent} bytes were sent; try again."
+            )
+
+
+def _progress(label: str, sent: int, total: int) -> str:
+    share = sent / total if total else 1.0
+    filled = int(share * 24)
+    return f"{label}  {'█' * filled}{'░' * (24 - filled)}  {share:4.0%}  {size(sent)} of {size(total)}"
+
+
+def content_digest(path: Path) -> str:
+    """Hex SHA-256 of a file, read in pieces."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
