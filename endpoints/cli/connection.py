@@ -70,6 +70,4 @@ def _read(path: Path) -> Connection:
         content = json.loads(path.read_text(encoding="utf-8"))
         return Connection(str(content["url"]), str(content["token"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CommandFailed(
-            f"{path} cannot be read ({error}); start the studio again to have it written anew."
-        ) from error
+        raise CommandFailed(f"{path} cannot be read ({error}); start the studio again to renew it.") from error

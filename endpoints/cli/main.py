@@ -1,4 +1,4 @@
-"""The `slipway` command: what can be answered at once is, the rest goes to knack, and every failure becomes one message.
+"""The `slipway` command: answers at once what it can and leaves the rest to knack; every failure is one message.
 
 stdout carries results only; steps, progress and errors go to stderr.
 """
@@ -44,7 +44,7 @@ def _run(words: list[str]) -> int:
 
 
 def _start_studio(words: list[str]) -> int:
-    """Becomes the launcher: signals and exit code are its own. It is another program; nothing of it is imported here."""
+    """Becomes the launcher, another program: signals and exit code are its own, nothing of it is imported here."""
     sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, "-m", "studio.launcher", *words])  # noqa: S606
 

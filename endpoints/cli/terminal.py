@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self, TextIO
 
 _FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
-_MARKS = {"ok": "\033[32m✓\033[0m", "failed": "\033[31m✗\033[0m", "skipped": "\033[2m–\033[0m"}
+_MARKS = {"ok": "\033[32m✓\033[0m", "failed": "\033[31m✗\033[0m", "skipped": "\033[2m-\033[0m"}
 _PLAIN_MARKS = {"ok": "done", "failed": "FAILED", "skipped": "skipped"}
 _REDRAW_EVERY_S = 0.1
 

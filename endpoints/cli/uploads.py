@@ -5,7 +5,6 @@ Nothing is skipped silently: what cannot be sent is refused by name before the f
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 import time
@@ -38,9 +37,8 @@ def find_files(root: Path, *, field: str) -> list[LocalFile]:
     if root.is_file():
         return [LocalFile(root, root.name, root.stat().st_size)]
     base = root.resolve()
-    files = [
-        LocalFile(path, path.relative_to(root).as_posix(), path.stat().st_size) for path in _walk(root, base, field)
-    ]
+    paths = list(_walk(root, base, field))
+    files = [LocalFile(path, path.relative_to(root).as_posix(), path.stat().st_size) for path in paths]
     if not files:
         raise _refused(field, f"The folder {root} holds no files.")
     return sorted(files, key=lambda file: file.relative)
@@ -63,7 +61,7 @@ def _walk(folder: Path, base: Path, field: str) -> Iterator[Path]:
 def _check_link(path: Path, base: Path, field: str) -> None:
     target = path.resolve()
     if not target.exists():
-        raise _refused(field, f"{path} is a link to {os.readlink(path)}, which does not exist.")
+        raise _refused(field, f"{path} is a link to {path.readlink()}, which does not exist.")
     if not target.is_relative_to(base):
         raise _refused(field, f"{path} is a link that leads out of the folder, to {target}; put a copy in its place.")
     if path.parent.resolve().is_relative_to(target):
@@ -140,9 +138,3 @@ def _progress(label: str, sent: int, total: int) -> str:
     share = sent / total if total else 1.0
     filled = int(share * 24)
     return f"{label}  {'█' * filled}{'░' * (24 - filled)}  {share:4.0%}  {size(sent)} of {size(total)}"
-
-
-def content_digest(path: Path) -> str:
-    """Hex SHA-256 of a file, read in pieces."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

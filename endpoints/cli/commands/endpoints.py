@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from endpoints.cli.client import Json
 from endpoints.cli.documents import Changes, Draft, Words, known_values
 from endpoints.cli.failures import CommandFailed, ExitCode, UsageError
-from endpoints.cli.session import open_session
+from endpoints.cli.session import Session, open_session
 from endpoints.spec.documents import OnlineEndpointDocument
 from endpoints.spec.traffic import parse_split
-from endpoints.spec.yaml_reader import SourceDocument
 
 
 def create(
@@ -31,19 +32,20 @@ def create(
     with open_session() as session, draft.lines_told():
         answer = session.client.put("online-endpoints", document.name, json=document.to_json())
         session.finish(answer, is_waited_for=not no_wait)
-        return _shown(session.client.get("online-endpoints", document.name))
+        return _shown(session, document.name)
 
 
 def show(name: str) -> Json:
     """Show an endpoint: its state, scoring URI and traffic."""
     with open_session() as session:
-        return _shown(session.client.get("online-endpoints", name.lower()))
+        return _shown(session, name.lower())
 
 
 def list_() -> list[Json]:
     """List the endpoints."""
     with open_session() as session:
-        return [_shown(each) for each in session.client.get("online-endpoints")]
+        found: list[Json] = session.client.get("online-endpoints")
+        return found
 
 
 def update(
@@ -67,22 +69,29 @@ def update(
         raise UsageError("--name is missing: which endpoint?")
     with open_session() as session:
         current = known_values(OnlineEndpointDocument, session.client.get("online-endpoints", wanted))
-        merged = SourceDocument(
-            {**current, **draft.source.values, "name": wanted}, draft.source.lines, draft.source.name
+        source = dataclasses.replace(draft.source, values={**current, **draft.source.values, "name": wanted})
+        draft = dataclasses.replace(draft, source=source).changed(changes)
+        draft = draft.with_values(
+            traffic=_split(traffic, "traffic"), mirror_traffic=_split(mirror_traffic, "mirror_traffic")
         )
-        draft = Draft(merged, draft.folder).changed(changes)
-        draft = draft.with_values(traffic=_split(traffic, "traffic"), mirror_traffic=_split(mirror_traffic, "mirror"))
-        document = draft.read(OnlineEndpointDocument)
-        before = OnlineEndpointDocument.read(current).to_json()
-        changed = {key: value for key, value in document.to_json().items() if before.get(key) != value}
-        changed |= {key: None for key in before if key not in document.to_json()}
-        if changed:
+        if difference := _difference(current, draft.read(OnlineEndpointDocument)):
             with draft.lines_told():
-                answer = session.client.patch("online-endpoints", wanted, json=changed)
+                answer = session.client.patch("online-endpoints", wanted, json=difference)
                 session.finish(answer, is_waited_for=not no_wait)
         else:
             session.terminal.say("Nothing to change.")
-        return _shown(session.client.get("online-endpoints", wanted))
+        return _shown(session, wanted)
+
+
+def _difference(current: Mapping[str, object], wanted: OnlineEndpointDocument) -> Json:
+    """The fields to send: changed ones, and None for those that are to go."""
+    before, after = OnlineEndpointDocument.read(current).to_json(), wanted.to_json()
+    return {key: after.get(key) for key in {**before, **after} if before.get(key) != after.get(key)}
+
+
+def _shown(session: Session, name: str) -> Json:
+    found: Json = session.client.get("online-endpoints", name)
+    return found
 
 
 def _split(text: str | None, field: str) -> dict[str, int] | None:
@@ -152,7 +161,3 @@ def _parsed(body: Any) -> Any:
         return json.loads(body) if isinstance(body, str) else body
     except ValueError:
         return body
-
-
-def _shown(endpoint: Json) -> Json:
-    return endpoint
