@@ -3,11 +3,14 @@
 Every function takes the person first and raises NotFound or Forbidden of `endpoints.spec.errors`.
 """
 
+from endpoints.selectors.addresses import scoring_uri
+from endpoints.selectors.compute import DeploymentUsage, FamilyUsage, instance_types, quota_usage, size_of
 from endpoints.selectors.environments import build_of, environment_versions, environments_for, get_environment_version
 from endpoints.selectors.online import (
     authorised_deployment,
     authorised_endpoint,
     current_revision,
+    current_revisions,
     deployments_of,
     deployments_using,
     endpoints_for,
@@ -20,10 +23,13 @@ from endpoints.selectors.operations import get_operation, operations_for
 from endpoints.selectors.registry import get_model_version, model_versions, models_for
 
 __all__ = [
+    "DeploymentUsage",
+    "FamilyUsage",
     "authorised_deployment",
     "authorised_endpoint",
     "build_of",
     "current_revision",
+    "current_revisions",
     "deployments_of",
     "deployments_using",
     "endpoints_for",
@@ -34,9 +40,13 @@ __all__ = [
     "get_environment_version",
     "get_model_version",
     "get_operation",
+    "instance_types",
     "instances_of",
     "model_versions",
     "models_for",
     "operations_for",
+    "quota_usage",
     "revisions_of",
+    "scoring_uri",
+    "size_of",
 ]
