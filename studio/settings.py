@@ -55,6 +55,23 @@ SLIPWAY_WORKSPACE = env("SLIPWAY_WORKSPACE", "local")
 SLIPWAY_MAX_UPLOAD_BYTES = int(env("SLIPWAY_MAX_UPLOAD_BYTES", str(64 * 1024**3)))
 SLIPWAY_MAX_UPLOAD_FILES = int(env("SLIPWAY_MAX_UPLOAD_FILES", "20000"))
 
+# Limits of the workspace (contract B1): Azure's numbers, and each may be set otherwise.
+SLIPWAY_LIMITS = {
+    "endpoints": int(env("SLIPWAY_LIMIT_ENDPOINTS", "100")),
+    "deployments": int(env("SLIPWAY_LIMIT_DEPLOYMENTS", "500")),
+    "deployments_per_endpoint": int(env("SLIPWAY_LIMIT_DEPLOYMENTS_PER_ENDPOINT", "20")),
+    "instances_per_deployment": int(env("SLIPWAY_LIMIT_INSTANCES_PER_DEPLOYMENT", "50")),
+    "build_context_files": int(env("SLIPWAY_LIMIT_BUILD_CONTEXT_FILES", "100")),
+    "build_context_bytes": int(env("SLIPWAY_LIMIT_BUILD_CONTEXT_BYTES", str(1024**2))),
+}
+# Cores a family of instance types may use until someone says otherwise: plenty, for a machine of one's own.
+SLIPWAY_FAMILY_CORES = int(env("SLIPWAY_FAMILY_CORES", "240"))
+# One instance in five is kept free for upgrades, as on Azure; off, a deployment takes what it runs.
+SLIPWAY_QUOTA_RESERVATION = env_bool("SLIPWAY_QUOTA_RESERVATION", True)
+# Tokens of endpoints with `auth_mode: aml_token` (contract B23).
+SLIPWAY_TOKEN_LIFETIME_S = int(env("SLIPWAY_TOKEN_LIFETIME_S", str(12 * 3600)))
+SLIPWAY_TOKEN_REFRESH_S = int(env("SLIPWAY_TOKEN_REFRESH_S", str(6 * 3600)))
+
 
 def _secret_key() -> str:
     """The installation's key: from the environment, else made once and kept in SLIPWAY_HOME (0600)."""
@@ -112,9 +129,11 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "studio.pages.session.SignInRequired",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "studio.pages.errors.DomainErrors",
 ]
 
 ROOT_URLCONF = "studio.urls"
@@ -130,6 +149,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "studio.pages.shell.shell",
             ],
         },
     },
@@ -182,6 +202,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
 ]
+CSRF_FAILURE_VIEW = "studio.pages.errors.csrf_failure"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SLIPWAY_URL.startswith("https://")

@@ -1,0 +1,85 @@
+"""The verbs: the only writers of what a user wants. Each checks permission, validates, and is one transaction.
+
+Every verb takes the person first and raises errors of `endpoints.spec.errors`.
+"""
+
+from endpoints.services.credentials import (
+    Credentials,
+    Keys,
+    Token,
+    get_credentials,
+    regenerate_key,
+    retire_signing_key,
+)
+from endpoints.services.deployments import create_deployment, delete_deployment, retry_deployment, update_deployment
+from endpoints.services.endpoints import create_endpoint, delete_endpoint, set_traffic, update_endpoint
+from endpoints.services.environments import (
+    archive_environment,
+    register_environment,
+    register_environment_document,
+    request_build,
+    restore_environment,
+    update_environment,
+)
+from endpoints.services.invoke import InvokeResult, invoke
+from endpoints.services.quota import set_family_limit
+from endpoints.services.registry import (
+    Download,
+    archive_model,
+    open_model_archive,
+    register_model,
+    register_model_document,
+    restore_model,
+    update_model,
+)
+from endpoints.services.templates import document_of
+from endpoints.services.uploads import (
+    abort_upload,
+    append_part,
+    begin_upload,
+    complete_upload,
+    get_upload,
+    received_files,
+    upload_from_files,
+)
+
+__all__ = [
+    "Credentials",
+    "Download",
+    "InvokeResult",
+    "Keys",
+    "Token",
+    "abort_upload",
+    "append_part",
+    "archive_environment",
+    "archive_model",
+    "begin_upload",
+    "complete_upload",
+    "create_deployment",
+    "create_endpoint",
+    "delete_deployment",
+    "delete_endpoint",
+    "document_of",
+    "get_credentials",
+    "get_upload",
+    "invoke",
+    "open_model_archive",
+    "received_files",
+    "regenerate_key",
+    "register_environment",
+    "register_environment_document",
+    "register_model",
+    "register_model_document",
+    "request_build",
+    "restore_environment",
+    "restore_model",
+    "retire_signing_key",
+    "retry_deployment",
+    "set_family_limit",
+    "set_traffic",
+    "update_deployment",
+    "update_endpoint",
+    "update_environment",
+    "update_model",
+    "upload_from_files",
+]

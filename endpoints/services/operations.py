@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.utils import timezone
 
 from endpoints.models import OnlineDeployment, OnlineEndpoint, Operation, OperationStep
-from endpoints.spec.states import StepState
+from endpoints.spec.states import OperationState, StepState
 from studio.access.models import User
 
 QUOTA, ENVIRONMENT, STAGED, STARTED, READY = "quota", "environment", "staged", "started", "ready"
@@ -44,6 +44,14 @@ def begin_endpoint_change(actor: User, endpoint: OnlineEndpoint, *, kind: str, s
     """An operation of the endpoint itself; only its deletion takes steps."""
     steps = REMOVAL_STEPS if kind == "DeleteEndpoint" else {}
     return _begin(actor, endpoint, kind=kind, summary=summary, steps=steps)
+
+
+def note_change(actor: User, deployment: OnlineDeployment, *, kind: str, summary: str) -> Operation:
+    """An operation that is over already: nothing that runs had to change."""
+    operation = _begin(actor, deployment, kind=kind, summary=summary, steps={})
+    operation.state, operation.finished_at = OperationState.SUCCEEDED, timezone.now()
+    operation.save(update_fields=["state", "finished_at"])
+    return operation
 
 
 def _begin(

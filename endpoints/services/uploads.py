@@ -196,6 +196,8 @@ def _store_unpacked(upload: Upload, root: Path) -> Tree:
     shutil.rmtree(unpacked, ignore_errors=True)
     unpack_archive(archive, unpacked, limits)
     content = single_root(unpacked)
+    if content.is_file() and upload.purpose == CODE:
+        content = unpacked  # code is a folder, even of one script
     name = content.name if content != unpacked else _stem(archive.name)
     return _store(asset_store(), content, name)
 
@@ -226,14 +228,14 @@ def upload_from_files(
 ) -> Upload:
     """A whole upload from the files of a form: (relative path, stream) each, as browsers name them.
 
-    Paths that share their first folder make that folder the root; a single file is the root itself; anything else
-    becomes a folder named `root_name`, or after the purpose.
+    Paths that share their first folder make that folder the root; a model's single file is the root itself; anything
+    else becomes a folder named `root_name`, or after the purpose.
     """
     named = [(_checked_path(path), stream) for path, stream in files]
     if not named:
         raise _invalid("files", "Choose at least one file.")
     tops = {path.partition("/")[0] for path, _ in named}
-    is_single = len(named) == 1 and "/" not in named[0][0]
+    is_single = len(named) == 1 and "/" not in named[0][0] and (unpack or purpose == MODEL)
     has_one_folder = len(tops) == 1 and all("/" in path for path, _ in named)
     root = root_name or (tops.pop() if is_single or has_one_folder else purpose)
     upload = begin_upload(actor, purpose=purpose, root_name=root, is_folder=not is_single)

@@ -1,0 +1,309 @@
+"""Deployments: created, changed, retried, deleted. Each verb writes what is wanted and wakes the reconciler."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.db.models import Max
+from django.utils import timezone
+
+from endpoints.models import DeploymentRevision, OnlineDeployment, OnlineEndpoint, Operation
+from endpoints.selectors import authorised_deployment, authorised_endpoint
+from endpoints.services import limits, quota, templates
+from endpoints.services.operations import begin_removal, begin_roll_out, note_change
+from endpoints.services.templates import ROW_KEYS, Template
+from endpoints.services.waking import wake_reconciler
+from endpoints.spec.documents import OnlineDeploymentDocument, require_managed
+from endpoints.spec.errors import Conflict, FieldError, Invalid, NotFound
+from endpoints.spec.traffic import traffic_problems
+from studio.access import actions
+from studio.access.models import User
+from studio.access.policy import require
+
+Document = OnlineDeploymentDocument | Mapping[str, object]
+
+
+def read_document(document: Document) -> OnlineDeploymentDocument:
+    """The validated document; a mapping is read first."""
+    if isinstance(document, OnlineDeploymentDocument):
+        return document
+    return OnlineDeploymentDocument.read(document)
+
+
+def create_deployment(
+    actor: User,
+    *,
+    document: Document,
+    all_traffic: bool = False,
+    traffic: Mapping[str, int] | None = None,
+    skip_script_validation: bool = False,
+) -> Operation:
+    """Create a deployment under an existing endpoint; model, environment and code must be here already.
+
+    all_traffic, traffic: the endpoint's split to set once the deployment is ready, never before.
+    """
+    wanted = read_document(document)
+    require_managed(wanted)
+    authorised_endpoint(actor, wanted.endpoint_name, actions.DEPLOYMENTS_WRITE)
+    with transaction.atomic():
+        endpoint = _locked_endpoint(wanted.endpoint_name)
+        _require_new(endpoint, wanted.name)
+        limits.require_room_for_deployment(endpoint)
+        split = _split_when_ready(actor, endpoint, wanted.name, all_traffic=all_traffic, traffic=traffic)
+        size = quota.find_size(wanted.instance_type)
+        limits.require_instance_count(wanted.instance_count)
+        template = templates.resolve(actor, wanted, instance_type=size.name, check_script=not skip_script_validation)
+        found = quota.take(size, wanted.instance_count, endpoint=endpoint.name, deployment=wanted.name)
+        deployment = OnlineDeployment.objects.create(
+            endpoint=endpoint,
+            name=wanted.name,
+            instance_type=size.name,
+            colour=_next_colour(endpoint),
+            traffic_when_ready=split,
+            created_by=actor,
+            **_row_values(wanted),
+        )
+        _add_revision(actor, deployment, template)
+        operation = begin_roll_out(
+            actor, deployment, kind="CreateDeployment", summary="Create the deployment", quota=found
+        )
+        wake_reconciler(deployment)
+    return operation
+
+
+def _locked_endpoint(name: str) -> OnlineEndpoint:
+    endpoint = OnlineEndpoint.objects.select_for_update().filter(name=name).first()
+    if endpoint is None or endpoint.deletion_requested_at:
+        raise Conflict(f"The endpoint {name!r} is being deleted.")
+    return endpoint
+
+
+def _require_new(endpoint: OnlineEndpoint, name: str) -> None:
+    existing = endpoint.deployments.filter(name=name).first()
+    if existing is None:
+        return
+    if existing.deletion_requested_at:
+        message = f"The deployment {name!r} is being deleted; create it again when it is gone."
+    else:
+        message = f"The endpoint {endpoint.name!r} has a deployment {name!r} already; update it, or use another name."
+    raise Conflict(message, details=[FieldError("name", message)])
+
+
+def _split_when_ready(
+    actor: User, endpoint: OnlineEndpoint, name: str, *, all_traffic: bool, traffic: Mapping[str, int] | None
+) -> dict[str, int] | None:
+    """The split to set later, checked now. Traffic is the endpoint's, so it needs the endpoint's permission."""
+    if not all_traffic and traffic is None:
+        return None
+    require(actor, actions.ENDPOINTS_WRITE, endpoint.name)
+    names = [*endpoint.deployments.filter(deletion_requested_at=None).values_list("name", flat=True), name]
+    if all_traffic:
+        return {each: 100 if each == name else 0 for each in names}
+    problems = traffic_problems(traffic or {}, deployments=names)
+    if problems:
+        raise Invalid(f"{problems[0].field}: {problems[0].message}", details=problems)
+    return dict(traffic or {})
+
+
+def _next_colour(endpoint: OnlineEndpoint) -> int:
+    last: int | None = endpoint.deployments.aggregate(last=Max("colour"))["last"]
+    return 0 if last is None else last + 1
+
+
+def _row_values(document: OnlineDeploymentDocument) -> dict[str, object]:
+    values = document.to_json()
+    return {key: values[key] for key in ROW_KEYS}
+
+
+def _add_revision(actor: User, deployment: OnlineDeployment, template: Template) -> DeploymentRevision:
+    return DeploymentRevision.objects.create(
+        deployment=deployment,
+        number=deployment.revision,
+        spec=template.spec,
+        model_version=template.model_version,
+        environment_version=template.environment_version,
+        code_digest=template.code_digest,
+        created_by=actor,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Difference:
+    """What a change comes to. `row`: columns with their new values; `template`: None where instances stay."""
+
+    row: dict[str, object]
+    template: Template | None
+
+    def __bool__(self) -> bool:
+        return bool(self.row) or self.template is not None
+
+    @property
+    def touches_instances(self) -> bool:
+        return self.template is not None or "instance_count" in self.row
+
+    def summary(self, deployment: OnlineDeployment, before: dict[str, object]) -> str:
+        parts = [f"{key.replace('_', ' ')}" for key in self.row if key != "instance_count"]
+        if "instance_count" in self.row:
+            parts.insert(0, f"instance count {deployment.instance_count} to {self.row['instance_count']}")
+        if self.template:
+            spec = self.template.spec
+            changed = [key for key in (*spec, *before) if spec.get(key) != before.get(key)]
+            parts += [key.replace("_", " ") for key in dict.fromkeys(changed) if key not in self.row]
+        return "Change " + ", ".join(parts)
+
+
+def update_deployment(
+    actor: User, *, endpoint: str, name: str, document: Document, skip_script_validation: bool = False
+) -> Operation | None:
+    """Bring the deployment to what the document says; only what differs changes, and None means nothing did.
+
+    A mapping need name only the keys to change (None: back to the default); a document says everything.
+    """
+    authorised_deployment(actor, endpoint, name, actions.DEPLOYMENTS_WRITE)
+    with transaction.atomic():
+        parent = _locked_endpoint(endpoint)
+        deployment = _locked_deployment(parent, name)
+        revision = deployment.revisions.get(number=deployment.revision)
+        revision.deployment = deployment
+        wanted = _read_change(document, revision)
+        size = quota.find_size(wanted.instance_type)
+        template = templates.resolve(actor, wanted, instance_type=size.name, check_script=not skip_script_validation)
+        difference = _difference(deployment, wanted, revision, template)
+        if not difference:
+            return None
+        found = _take_quota(deployment, wanted, size_name=size.name)
+        return _apply(actor, deployment, revision, difference, found)
+
+
+def _locked_deployment(endpoint: OnlineEndpoint, name: str) -> OnlineDeployment:
+    deployment = OnlineDeployment.objects.select_for_update().filter(endpoint=endpoint, name=name).first()
+    if deployment is None:
+        raise NotFound(f"The endpoint {endpoint.name!r} has no deployment named {name!r}.")
+    deployment.endpoint = endpoint
+    if deployment.deletion_requested_at:
+        raise Conflict(f"The deployment {name!r} is being deleted.")
+    return deployment
+
+
+def _read_change(document: Document, revision: DeploymentRevision) -> OnlineDeploymentDocument:
+    if not isinstance(document, OnlineDeploymentDocument):
+        document = OnlineDeploymentDocument.read(templates.merged(revision, document))
+    require_managed(document)
+    deployment = revision.deployment
+    for field, kept, given in (
+        ("name", deployment.name, document.name),
+        ("endpoint_name", deployment.endpoint.name, document.endpoint_name),
+    ):
+        if kept != given:
+            message = f"A deployment keeps its {field}: {kept!r} cannot become {given!r}."
+            raise Invalid(message, details=[FieldError(field, message)])
+    return document
+
+
+def _difference(
+    deployment: OnlineDeployment, wanted: OnlineDeploymentDocument, revision: DeploymentRevision, template: Template
+) -> _Difference:
+    row = {key: value for key, value in _row_values(wanted).items() if getattr(deployment, key) != value}
+    return _Difference(row, None if template.is_same_as(revision) else template)
+
+
+def _take_quota(deployment: OnlineDeployment, wanted: OnlineDeploymentDocument, *, size_name: str) -> str:
+    """Quota is asked only for more: what shrinks, or stays, is never refused, whatever became of the limit."""
+    is_same_type = size_name == deployment.instance_type
+    if is_same_type and wanted.instance_count <= deployment.instance_count:
+        return "no more cores than before"
+    limits.require_instance_count(wanted.instance_count)
+    size = quota.find_size(size_name)
+    return quota.take(size, wanted.instance_count, endpoint=deployment.endpoint.name, deployment=deployment.name)
+
+
+def _apply(
+    actor: User, deployment: OnlineDeployment, revision: DeploymentRevision, difference: _Difference, found: str
+) -> Operation:
+    summary = difference.summary(deployment, revision.spec)
+    for key, value in difference.row.items():
+        setattr(deployment, key, value)
+    columns = [*difference.row, "updated_at"]
+    if not difference.touches_instances:
+        deployment.save(update_fields=columns)
+        return note_change(actor, deployment, kind="UpdateDeployment", summary=summary)
+    deployment.generation += 1
+    columns.append("generation")
+    if difference.template:
+        deployment.instance_type = difference.template.spec["instance_type"]
+        last: int = deployment.revisions.aggregate(last=Max("number"))["last"]
+        deployment.revision = last + 1
+        _add_revision(actor, deployment, difference.template)
+        columns += ["instance_type", "revision"]
+    deployment.save(update_fields=columns)
+    operation = begin_roll_out(actor, deployment, kind="UpdateDeployment", summary=summary, quota=found)
+    wake_reconciler(deployment)
+    return operation
+
+
+def retry_deployment(actor: User, *, endpoint: str, name: str) -> Operation:
+    """Try again what failed, with nothing changed."""
+    authorised_deployment(actor, endpoint, name, actions.DEPLOYMENTS_WRITE)
+    with transaction.atomic():
+        deployment = _locked_deployment(_locked_endpoint(endpoint), name)
+        if not deployment.failure:
+            raise Conflict(f"The deployment {name!r} has not failed; there is nothing to retry.")
+        deployment.generation += 1
+        deployment.save(update_fields=["generation", "updated_at"])
+        found = "no more cores than before"
+        operation = begin_roll_out(actor, deployment, kind="RetryDeployment", summary="Try again", quota=found)
+        wake_reconciler(deployment)
+    return operation
+
+
+def delete_deployment(actor: User, *, endpoint: str, name: str) -> Operation:
+    """Delete a deployment that has no traffic. Asking twice is no error."""
+    authorised_deployment(actor, endpoint, name, actions.DEPLOYMENTS_DELETE)
+    with transaction.atomic():
+        parent = OnlineEndpoint.objects.select_for_update().get(name=endpoint)
+        deployment = OnlineDeployment.objects.select_for_update().get(endpoint=parent, name=name)
+        deployment.endpoint = parent
+        if deployment.deletion_requested_at and (operation := _running_removal(deployment)):
+            return operation
+        _require_no_traffic(parent, name)
+        deployment.deletion_requested_at = deployment.deletion_requested_at or timezone.now()
+        deployment.generation += 1
+        deployment.save(update_fields=["deletion_requested_at", "generation", "updated_at"])
+        _forget_split(parent, name)
+        operation = begin_removal(actor, deployment)
+        wake_reconciler(deployment)
+    return operation
+
+
+def _running_removal(deployment: OnlineDeployment) -> Operation | None:
+    rows = Operation.objects.filter(
+        endpoint_name=deployment.endpoint.name,
+        deployment_name=deployment.name,
+        kind="DeleteDeployment",
+        state="Running",
+    )
+    return rows.order_by("-created_at").first()
+
+
+def _require_no_traffic(endpoint: OnlineEndpoint, name: str) -> None:
+    if share := endpoint.traffic.get(name):
+        others = [each for each in endpoint.traffic if each != name]
+        split = f"{name}=0 {others[0]}=100" if others else f"{name}=0"
+        raise Conflict(
+            f"The deployment {name!r} receives {share} % of the live traffic. Give it to another first: "
+            f'slipway online-endpoint update --name {endpoint.name} --traffic "{split}"'
+        )
+    if endpoint.mirror_traffic.get(name):
+        raise Conflict(
+            f"Traffic is mirrored to the deployment {name!r}. Stop that first: "
+            f'slipway online-endpoint update --name {endpoint.name} --mirror-traffic "{name}=0"'
+        )
+
+
+def _forget_split(endpoint: OnlineEndpoint, name: str) -> None:
+    """Take the deployment's 0 % out of the endpoint's split, which names existing deployments only."""
+    for column in ("traffic", "mirror_traffic"):
+        getattr(endpoint, column).pop(name, None)
+    endpoint.save(update_fields=["traffic", "mirror_traffic", "updated_at"])

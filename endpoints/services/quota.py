@@ -1,0 +1,86 @@
+"""Takes quota for a deployment: counted under the family's lock, so that requests at once never overshoot."""
+
+from __future__ import annotations
+
+import difflib
+
+from django.conf import settings
+from django.db import transaction
+
+from endpoints.models import FamilyQuota, InstanceType
+from endpoints.selectors.compute import size_of, usages
+from endpoints.spec.errors import FieldError, Invalid
+from endpoints.spec.instance_types import BUILTIN, InstanceSize
+from endpoints.spec.quota import require_quota
+from studio.access import actions
+from studio.access.models import User
+from studio.access.policy import require
+
+
+def ensure_instance_types(**_: object) -> None:
+    """Make the built-in types' rows what `endpoints.spec.instance_types` says, and give new families a limit.
+
+    Prices, added types and limits somebody set are left alone. Idempotent; runs after every migration.
+    """
+    for size in BUILTIN:
+        values = {
+            "family": size.family,
+            "cores": size.cores,
+            "memory_gib": size.memory_gib,
+            "gpus": size.gpus,
+            "gpu_model": size.gpu_model,
+            "is_exempt": size.is_exempt,
+            "is_builtin": True,
+        }
+        InstanceType.objects.get_or_create(name=size.name, defaults=values)
+    known = set(FamilyQuota.objects.values_list("family", flat=True))
+    families = set(InstanceType.objects.values_list("family", flat=True)) - known
+    FamilyQuota.objects.bulk_create(
+        [FamilyQuota(family=family, limit_cores=settings.SLIPWAY_FAMILY_CORES) for family in sorted(families)]
+    )
+
+
+def find_size(name: str) -> InstanceSize:
+    """The instance type of that name, whatever its case. Invalid names the nearest one there is."""
+    row = InstanceType.objects.filter(name__iexact=name.strip()).first()
+    if row:
+        return size_of(row)
+    names = {known.lower(): known for known in InstanceType.objects.values_list("name", flat=True)}
+    near = difflib.get_close_matches(name.strip().lower(), names, n=1)
+    hint = f"Did you mean {names[near[0]]}?" if near else "The studio's instance types are listed with its quota."
+    message = f"There is no instance type {name!r}. {hint}"
+    raise Invalid(message, details=[FieldError("instance_type", message)])
+
+
+def take(size: InstanceSize, instance_count: int, *, endpoint: str, deployment: str) -> str:
+    """Check that the deployment fits beside all others; returns what was found, for the operation's step.
+
+    Call it inside the transaction that writes the deployment's row: the family stays locked until it ends.
+    """
+    quota, _ = FamilyQuota.objects.get_or_create(
+        family=size.family, defaults={"limit_cores": settings.SLIPWAY_FAMILY_CORES}
+    )
+    quota = FamilyQuota.objects.select_for_update().get(pk=quota.pk)
+    used = sum(
+        usage.cores + usage.reserved_cores
+        for family, usage in usages()
+        if family == size.family and (usage.endpoint, usage.deployment) != (endpoint, deployment)
+    )
+    needed = require_quota(size, instance_count, limit_cores=quota.limit_cores, used_cores=used)
+    return f"{needed} of {quota.limit_cores - used} free {size.family} cores"
+
+
+def set_family_limit(actor: User, *, family: str, limit_cores: int) -> FamilyQuota:
+    """Change how many cores a family may take. What runs goes on running, even above a lower limit."""
+    require(actor, actions.QUOTA_WRITE)
+    if limit_cores < 0:
+        message = f"A limit is 0 or more cores, not {limit_cores}."
+        raise Invalid(message, details=[FieldError("limit_cores", message)])
+    with transaction.atomic():
+        quota = FamilyQuota.objects.select_for_update().filter(family=family).first()
+        if quota is None:
+            message = f"There is no family {family!r}."
+            raise Invalid(message, details=[FieldError("family", message)])
+        quota.limit_cores = limit_cores
+        quota.save(update_fields=["limit_cores"])
+    return quota
