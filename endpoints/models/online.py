@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
+from django.utils import timezone
 
 from endpoints.spec.states import ProvisioningState
 
@@ -146,7 +147,7 @@ class Instance(models.Model):
     liveness_failures = models.IntegerField(default=0)
     liveness_probed_at = models.DateTimeField(null=True, blank=True)
     unready_since = models.DateTimeField(null=True, blank=True)  # of one that was ready before
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(default=timezone.now)
     ready_at = models.DateTimeField(null=True, blank=True)
     draining_at = models.DateTimeField(null=True, blank=True)
     stop_asked_at = models.DateTimeField(null=True, blank=True)
