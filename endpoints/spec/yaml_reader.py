@@ -19,6 +19,8 @@ MAX_TEXT_BYTES = 1024 * 1024
 # Aliases may repeat a node; a document of this many values is an attack, not a deployment.
 MAX_NODES = 50_000
 
+_COLLECTION_TAGS = frozenset({"tag:yaml.org,2002:seq", "tag:yaml.org,2002:map"})
+
 
 @dataclass(frozen=True, slots=True)
 class SourceDocument:
@@ -92,6 +94,8 @@ class _Walk:
         self._lines.setdefault(steps, node.start_mark.line + 1)
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node)
+        if node.tag not in _COLLECTION_TAGS:
+            raise yaml.MarkedYAMLError(problem=f"the tag {node.tag} has no meaning here", problem_mark=node.start_mark)
         if id(node) in self._open:
             raise yaml.MarkedYAMLError(problem="a value that contains itself", problem_mark=node.start_mark)
         self._open.add(id(node))
