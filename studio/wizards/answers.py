@@ -1,0 +1,106 @@
+"""A wizard's answers as values: what the steps understood, ready for documents, the side panel and creation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class StoredUpload:
+    """A completed upload: `id` for the services, the rest for people."""
+
+    id: str
+    root_name: str
+    is_folder: bool
+    file_count: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointAnswer:
+    """Where to deploy and under which name. auth_mode and description are those of a new endpoint."""
+
+    name: str
+    is_new: bool
+    auth_mode: str
+    deployment: str
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelAnswer:
+    """`upload` is set for a model that will be registered, None for one that is.
+
+    main_file: path below AZUREML_MODEL_DIR of what a script would load, "" where that is not clear.
+    """
+
+    name: str
+    version: str
+    type: str = "custom_model"
+    description: str = ""
+    upload: StoredUpload | None = None
+    file_count: int = 0
+    size_bytes: int = 0
+    main_file: str = ""
+
+    @property
+    def reference(self) -> str:
+        return f"azureml:{self.name}:{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentAnswer:
+    """`kind` says whether it is registered already, or what `definition` holds."""
+
+    name: str
+    version: str
+    kind: Literal["registered", "conda", "requirements"]
+    image: str = ""
+    definition: str = ""
+
+    @property
+    def reference(self) -> str:
+        return f"azureml:{self.name}:{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class CodeAnswer:
+    """The scoring script and its folder: text from the editor, or an upload. scoring_script: path within the folder."""
+
+    scoring_script: str
+    script: str = ""
+    upload: StoredUpload | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ComputeAnswer:
+    """Settings that equal the defaults are left out of `request_settings` and the probes."""
+
+    instance_type: str
+    instance_count: int
+    request_settings: Mapping[str, int] = field(default_factory=dict)
+    liveness_probe: Mapping[str, int] = field(default_factory=dict)
+    readiness_probe: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficAnswer:
+    """The endpoint's whole split after the change; None leaves it as it is."""
+
+    traffic: Mapping[str, int] | None
+    percent: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Everything so far; what is not answered validly yet is None. A complete draft may have no model."""
+
+    endpoint: EndpointAnswer | None = None
+    model: ModelAnswer | None = None
+    environment: EnvironmentAnswer | None = None
+    code: CodeAnswer | None = None
+    environment_variables: Mapping[str, str] = field(default_factory=dict)
+    compute: ComputeAnswer | None = None
+    traffic: TrafficAnswer | None = None

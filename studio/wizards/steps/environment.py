@@ -1,0 +1,240 @@
+"""Third step: the packages the script needs, and the script."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Literal, cast
+
+from django import forms
+
+from endpoints import selectors
+from endpoints.models import EnvironmentVersion
+from endpoints.services.registry import next_version
+from endpoints.spec.errors import Forbidden, SlipwayError
+from endpoints.spec.names import asset_name_problem, version_problem
+from studio.access import actions
+from studio.access.policy import is_allowed
+from studio.wizards import files, starter
+from studio.wizards.answers import Answers, CodeAnswer, EnvironmentAnswer
+from studio.wizards.definitions import ENVIRONMENT_VARIABLE, definition_errors, script_error
+from studio.wizards.steps.base import Option, Options, Step, upload_title
+
+_MONO = {"spellcheck": "false", "autocomplete": "off", "autocapitalize": "off"}
+
+
+class EnvironmentStep(Step):
+    environment = forms.ChoiceField(
+        label="Environment",
+        choices=[
+            ("registered", "A registered environment"),
+            ("conda", "A conda file"),
+            ("requirements", "A requirements.txt"),
+        ],
+    )
+    registered = forms.ChoiceField(label="Registered environment", required=False)
+    conda = forms.CharField(
+        label="Conda file", required=False, widget=forms.Textarea(attrs={"rows": 11} | _MONO), initial=starter.CONDA
+    )
+    requirements = forms.CharField(
+        label="requirements.txt",
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 6, "placeholder": "scikit-learn==1.7.2\njoblib"} | _MONO),
+    )
+    name = forms.CharField(
+        label="Register it as",
+        required=False,
+        help_text="Letters, digits, dashes, dots and underscores.",
+        widget=forms.TextInput(attrs=_MONO),
+    )
+    version = forms.CharField(label="Version", required=False, max_length=30, help_text="Empty: the next number.")
+    image = forms.CharField(
+        label="Base image",
+        required=False,
+        initial=starter.DEFAULT_IMAGE,
+        help_text="Used where instances run in containers.",
+        widget=forms.TextInput(attrs=_MONO),
+    )
+
+    code = forms.ChoiceField(
+        label="Scoring script",
+        choices=[("editor", "Write it here"), ("upload", "Upload a file or folder")],
+        initial="editor",
+    )
+    script_name = forms.CharField(
+        label="File name", required=False, initial="score.py", widget=forms.TextInput(attrs=_MONO)
+    )
+    script = forms.CharField(
+        label="Script", required=False, widget=forms.Textarea(attrs={"rows": 20} | _MONO), strip=False
+    )
+    upload = forms.CharField(label="Files", required=False)
+    scoring_script = forms.CharField(
+        label="Scoring script in the upload",
+        required=False,
+        help_text="Path of the file with init() and run(). Empty: score.py, or the only Python file.",
+        widget=forms.TextInput(attrs=_MONO),
+    )
+    variables = forms.CharField(
+        label="Environment variables",
+        required=False,
+        help_text="One NAME=value a line.",
+        widget=forms.Textarea(attrs={"rows": 3, "placeholder": "WORKER_COUNT=1"} | _MONO),
+    )
+
+    def prepare(self) -> None:
+        options = self._options()
+        self.choose("registered", options)
+        kinds: list[Option] = [("registered", "A registered environment")] if options else []
+        if is_allowed(self.user, actions.ENVIRONMENTS_WRITE):
+            kinds += [("conda", "A conda file"), ("requirements", "A requirements.txt")]
+        self.choose("environment", kinds)
+        main_file = self.so_far.model.main_file if self.so_far.model else ""
+        self.suggest(
+            environment=kinds[0][0] if kinds else "",
+            name=self.so_far.model.name if self.so_far.model else "",
+            script=starter.scoring_script(main_file),
+        )
+        self.kinds = [kind for kind, _ in kinds]
+        self.stored = files.find(self.user, str(self["upload"].value() or ""), "code")
+        self.upload_title = upload_title(self.stored, "The script, or the folder or archive it lies in.")
+
+    @property
+    def definition_fields(self) -> list[forms.BoundField]:
+        """The two texts that may stand for an environment, as far as this person may register one."""
+        return [self[kind] for kind in self.kinds if kind != "registered"]
+
+    def clean(self) -> None:
+        kind = self.cleaned_data.get("environment")
+        if kind == "registered":
+            if reference := self.require("registered", "Choose an environment, or give its packages."):
+                self._check_registered(reference)
+        elif kind:
+            self._check_definition(kind)
+        if self.cleaned_data.get("code") == "upload":
+            self._check_uploaded_code()
+        else:
+            self._check_script()
+        self.environment_variables = self._read_variables()
+
+    def extend(self, so_far: Answers) -> Answers:
+        return replace(
+            so_far,
+            environment=self._environment_answer(),
+            code=self._code_answer(),
+            environment_variables=self.environment_variables,
+        )
+
+    def _environment_answer(self) -> EnvironmentAnswer:
+        kind = cast(Literal["registered", "conda", "requirements"], self.cleaned_data["environment"])
+        if kind == "registered":
+            name, _, version = self.text("registered").rpartition(":")
+            return EnvironmentAnswer(name=name, version=version, kind=kind)
+        return EnvironmentAnswer(
+            name=self.text("name"),
+            version=self.text("version"),
+            kind=kind,
+            image=self.text("image") or starter.DEFAULT_IMAGE,
+            definition=_unix(self.cleaned_data[kind]),
+        )
+
+    def _code_answer(self) -> CodeAnswer:
+        if self.cleaned_data["code"] == "upload":
+            return CodeAnswer(scoring_script=self.text("scoring_script"), upload=self.stored)
+        return CodeAnswer(scoring_script=self.text("script_name"), script=_unix(self.cleaned_data["script"]))
+
+    def _check_registered(self, reference: str) -> None:
+        name, _, version = reference.rpartition(":")
+        try:
+            row = selectors.get_environment_version(self.user, name, version)
+        except SlipwayError as error:
+            self.note(error, "registered")
+            return
+        if row.archived_at:
+            self.refuse("registered", f"{reference} is archived. Restore it, or choose another version.")
+
+    def _check_definition(self, kind: str) -> None:
+        """The packages, then the name they are registered under."""
+        label = "the conda file" if kind == "conda" else "at least one package"
+        if text := self.require(kind, f"Paste {label}, or upload it."):
+            for message in definition_errors(kind, _unix(text)):
+                self.refuse(kind, message)
+        name = self.require("name", "Give the environment a name.")
+        if name and (message := asset_name_problem(name)):
+            self.refuse("name", message)
+        elif name:
+            self._check_version(name)
+
+    def _check_version(self, name: str) -> None:
+        try:
+            taken = [row.version for row in selectors.environment_versions(self.user, name)]
+        except SlipwayError:
+            taken = []
+        version = self.text("version") or next_version(taken)
+        self.cleaned_data["version"] = version
+        if message := version_problem(version):
+            self.refuse("version", message)
+        elif version in taken:
+            self.refuse("version", f"{name}:{version} is registered already; the next is {next_version(taken)}.")
+
+    def _check_script(self) -> None:
+        name = self.text("script_name") or "score.py"
+        self.cleaned_data["script_name"] = name
+        if "/" in name or "\\" in name or not name.endswith(".py"):
+            self.refuse("script_name", "Name it like score.py: a file, ending in .py.")
+        text = self.require("script", "Write the script, or upload it.")
+        if text and (message := script_error(name, _unix(self.cleaned_data["script"]))):
+            self.refuse("script", message)
+
+    def _check_uploaded_code(self) -> None:
+        if self.stored is None:
+            gone = "These files are no longer here: upload them again."
+            self.refuse("upload", gone if self.text("upload") else "Choose the script, or its folder.")
+            return
+        scripts = files.scripts(self.user, self.stored)
+        wanted = self.text("scoring_script") or _likely(scripts)
+        self.cleaned_data["scoring_script"] = wanted
+        if wanted not in scripts:
+            known = ", ".join(scripts[:5]) or "no Python file"
+            self.refuse("scoring_script", f"Which file has init() and run()? The upload holds {known}.")
+        elif problem := script_error(wanted, files.read_script(self.user, self.stored, wanted)):
+            self.refuse("scoring_script", problem)
+
+    def _read_variables(self) -> Mapping[str, str]:
+        """NAME=value lines as a mapping, noting the line that is none."""
+        found: dict[str, str] = {}
+        for number, line in enumerate(_unix(self.text("variables")).splitlines(), start=1):
+            if not line.strip() or line.lstrip().startswith("#"):
+                continue
+            name, equals, value = line.partition("=")
+            if not equals or not ENVIRONMENT_VARIABLE.fullmatch(name.strip()):
+                self.refuse("variables", f"Line {number} is not NAME=value: {line.strip()[:60]}")
+                continue
+            found[name.strip()] = value.strip()
+        return found
+
+    def _options(self) -> Options:
+        """Every environment's newest version, the newest environment first."""
+        try:
+            rows = selectors.environments_for(self.user).prefetch_related("environment__versions")
+        except Forbidden:
+            return []
+        return [(row.environment.name, _version_options(row)) for row in rows]
+
+
+def _version_options(latest: EnvironmentVersion) -> list[Option]:
+    rows = [row for row in latest.environment.versions.all() if not row.archived_at]
+    rows.sort(key=lambda row: (row.created_at, row.pk), reverse=True)
+    return [(f"{latest.environment.name}:{row.version}", f"{latest.environment.name}:{row.version}") for row in rows]
+
+
+def _likely(scripts: list[str]) -> str:
+    """The scoring script when nobody says: score.py wherever it lies, else the only one there is."""
+    named = [script for script in scripts if script.rpartition("/")[2] == "score.py"]
+    if named:
+        return min(named, key=lambda path: path.count("/"))
+    return scripts[0] if len(scripts) == 1 else ""
+
+
+def _unix(text: str) -> str:
+    """A textarea's text with the line ends a file would have."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -1,0 +1,162 @@
+"""Second step: a registered model, one to upload and register, or none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from django import forms
+
+from endpoints import selectors
+from endpoints.models import ModelVersion
+from endpoints.services.registry import next_version
+from endpoints.spec.errors import Forbidden, SlipwayError
+from endpoints.spec.names import asset_name_problem, version_problem
+from studio.access import actions
+from studio.access.policy import is_allowed
+from studio.wizards import files
+from studio.wizards.answers import Answers, ModelAnswer
+from studio.wizards.starter import model_file
+from studio.wizards.steps.base import Option, Options, Step, upload_title
+
+
+class ModelStep(Step):
+    source = forms.ChoiceField(
+        label="Model",
+        choices=[
+            ("registered", "A registered model"),
+            ("upload", "Upload a model"),
+            ("none", "No model"),
+        ],
+    )
+    registered = forms.ChoiceField(label="Registered model", required=False)
+    upload = forms.CharField(label="Files", required=False)
+    name = forms.CharField(
+        label="Model name",
+        required=False,
+        help_text="Letters, digits, dashes, dots and underscores.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "data-name": ""}),
+    )
+    version = forms.CharField(label="Version", required=False, max_length=30, help_text="Empty: the next number.")
+    type = forms.ChoiceField(
+        label="Type",
+        required=False,
+        choices=[
+            ("custom_model", "Custom: your script loads it"),
+            ("mlflow_model", "MLflow"),
+            ("triton_model", "Triton"),
+        ],
+        initial="custom_model",
+    )
+    description = forms.CharField(label="Description", required=False, max_length=2000)
+
+    def prepare(self) -> None:
+        options = self._options()
+        self.choose("registered", options)
+        sources: list[Option] = []
+        if options:
+            sources.append(("registered", "A registered model"))
+        if is_allowed(self.user, actions.MODELS_WRITE):
+            sources.append(("upload", "Upload a model"))
+        self.choose("source", [*sources, ("none", "No model")])
+        if wish := self._wished():
+            self.suggest(source="registered", registered=wish)
+        self.suggest(source=sources[0][0] if sources else "none")
+        self.stored = files.find(self.user, str(self["upload"].value() or ""), "model")
+        self.upload_title = upload_title(self.stored, "One file, several, a folder, or an archive of them.")
+
+    def clean(self) -> None:
+        source = self.cleaned_data.get("source")
+        if source == "registered":
+            if reference := self.require("registered", "Choose a model, or upload one."):
+                self._check_registered(reference)
+        elif source == "upload":
+            self._check_upload()
+
+    def extend(self, so_far: Answers) -> Answers:
+        source = self.cleaned_data["source"]
+        if source == "none":
+            return replace(so_far, model=None)
+        if source == "registered":
+            return replace(so_far, model=_registered(self.version_row))
+        if self.stored is None:
+            raise ValueError("an upload that is gone cannot be valid")
+        answer = ModelAnswer(
+            name=self.text("name"),
+            version=self.text("version"),
+            type=self.text("type") or "custom_model",
+            description=self.text("description"),
+            upload=self.stored,
+            file_count=self.stored.file_count,
+            size_bytes=self.stored.size_bytes,
+            main_file=model_file(files.paths(self.user, self.stored.id)),
+        )
+        return replace(so_far, model=answer)
+
+    def _check_registered(self, reference: str) -> None:
+        name, _, version = reference.rpartition(":")
+        try:
+            self.version_row = selectors.get_model_version(self.user, name, version)
+        except SlipwayError as error:
+            self.note(error, "registered")
+            return
+        if self.version_row.archived_at:
+            self.refuse("registered", f"{reference} is archived. Restore it, or choose another version.")
+
+    def _check_upload(self) -> None:
+        if self.stored is None:
+            gone = "These files are no longer here: upload them again."
+            self.refuse("upload", gone if self.text("upload") else "Choose a file, several files, a folder or a zip.")
+        name = self.require("name", "Give the model a name.")
+        if name and (message := asset_name_problem(name)):
+            self.refuse("name", message)
+        elif name:
+            self._check_version(name)
+
+    def _check_version(self, name: str) -> None:
+        """A version that is free; an empty one becomes the next."""
+        try:
+            taken = [row.version for row in selectors.model_versions(self.user, name)]
+        except SlipwayError:
+            taken = []
+        version = self.text("version") or next_version(taken)
+        self.cleaned_data["version"] = version
+        if message := version_problem(version):
+            self.refuse("version", message)
+        elif version in taken:
+            self.refuse("version", f"{name}:{version} is registered already; the next is {next_version(taken)}.")
+
+    def _options(self) -> Options:
+        """The versions that may be deployed, newest model first, one group a model."""
+        try:
+            rows = selectors.models_for(self.user).prefetch_related("model__versions")
+        except Forbidden:
+            return []
+        return [(row.model.name, _version_options(row)) for row in rows]
+
+    def _wished(self) -> str:
+        """The model an entry link asked for, as an option's value; "" for none."""
+        name, _, version = self.wish.get("model", "").removeprefix("azureml:").partition(":")
+        if not name:
+            return ""
+        try:
+            row = selectors.get_model_version(self.user, name, version or "latest")
+        except SlipwayError:
+            return ""
+        return f"{row.model.name}:{row.version}"
+
+
+def _version_options(latest: ModelVersion) -> list[Option]:
+    rows = [row for row in latest.model.versions.all() if not row.archived_at]
+    rows.sort(key=lambda row: (row.created_at, row.pk), reverse=True)
+    return [(f"{latest.model.name}:{row.version}", f"{latest.model.name}:{row.version}") for row in rows]
+
+
+def _registered(row: ModelVersion) -> ModelAnswer:
+    return ModelAnswer(
+        name=row.model.name,
+        version=row.version,
+        type=row.type,
+        file_count=row.file_count,
+        size_bytes=row.size_bytes,
+        main_file=model_file(files.tree_paths(row.tree_digest)),
+    )
