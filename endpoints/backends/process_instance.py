@@ -1,0 +1,201 @@
+"""One instance as its folder tells it: what was started, whether it runs, how it ended. Nothing is kept in memory.
+
+instance.json is written before the process exists, `pid` at its birth and `exit` at its end by the shim, status.json
+by the scoring server, stop.json by whoever asked it to end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from endpoints.backends.base import ObservedInstance, Phase, Temporary
+from endpoints.backends.exit_reasons import exit_reason, from_shell_status
+from endpoints.backends.process_identity import Identity, ask_to_stop, is_alive, kill_family, read_identity
+from endpoints.backends.process_launch import is_locked
+from endpoints.spec.failure import Failure
+from endpoints.spec.states import FailureCode
+
+_CONSOLE_BYTES = 16 * 1024
+_CONSOLE_LINES = 30
+_REPORTED = {"running": Phase.RUNNING, "stopping": Phase.STOPPING, "exited": Phase.STOPPING}
+
+T = TypeVar("T")
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """instance.json. server: name of the folder of the scoring server's copy. boot_id: of the host when it started."""
+
+    instance_id: str
+    revision: int
+    server: str
+    boot_id: str
+    created_at: datetime
+
+
+class _Stop(msgspec.Struct, frozen=True):
+    """stop.json: killed after `deadline`."""
+
+    deadline: datetime
+
+
+class _Status(msgspec.Struct, kw_only=True):
+    """status.json, written by the scoring server on every change."""
+
+    phase: str = "starting"
+    host: str = ""
+    port: int = 0
+    restarts: int = 0
+    exit_code: int | None = None
+    failure: object = None
+
+
+class InstanceFolder:
+    """The folder of one instance, which may not exist."""
+
+    def __init__(self, path: Path, *, pause: Callable[[float], None] = time.sleep) -> None:
+        self.path, self._pause = path, pause
+
+    @property
+    def id(self) -> str:
+        return self.path.name
+
+    @property
+    def record(self) -> Record | None:
+        return _read(self.path / "instance.json", Record)
+
+    @property
+    def identity(self) -> Identity | None:
+        return read_identity(self.path / "pid")
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its process runs or is being started this moment."""
+        identity, record = self.identity, self.record
+        if identity is None:
+            return is_locked(self.path / "lock")
+        return record is not None and record.boot_id == boot_id() and is_alive(identity)
+
+    def write_record(self, record: Record) -> None:
+        _write(self.path / "instance.json", record)
+
+    def ask_to_stop(self, *, deadline: datetime) -> None:
+        """Let it end by itself until `deadline`; an earlier deadline stays."""
+        earlier = _read(self.path / "stop.json", _Stop)
+        _write(self.path / "stop.json", _Stop(deadline=min(deadline, earlier.deadline) if earlier else deadline))
+        if identity := self.identity:
+            ask_to_stop(identity)
+
+    def finish(self) -> None:
+        """End at once whatever is left of it, and forget it. Raises Temporary when the kernel holds a process."""
+        if left := kill_family(self.id, self.identity, pause=self._pause):
+            raise Temporary(f"{len(left)} processes of {self.id} cannot be ended yet.", retry_in=5.0)
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def observe(self, now: datetime) -> ObservedInstance | None:
+        """What it is now, None when there is none. A stop whose grace is over is brought to its end."""
+        record = self.record
+        if record is None:
+            return None  # its start was cut short before anything existed; the next start takes it up
+        is_running = self.is_running
+        if stop := _read(self.path / "stop.json", _Stop):
+            if not is_running or now >= stop.deadline:
+                self.finish()
+                return None
+            return self._running(record, phase=Phase.STOPPING)
+        if is_running:
+            return self._running(record)
+        return self._exited(record) if (self.path / "pid").exists() else None
+
+    def _running(self, record: Record, *, phase: Phase | None = None) -> ObservedInstance:
+        status, identity = self._status(), self.identity
+        return ObservedInstance(
+            instance_id=record.instance_id,
+            revision=record.revision,
+            phase=phase or _REPORTED.get(status.phase, Phase.STARTING),
+            host=status.host if status.port else "",
+            port=status.port,
+            pid=identity.pid if identity else None,
+            started_at=record.created_at,
+            failure=_failure(status.failure),
+            restarts=status.restarts,
+        )
+
+    def _exited(self, record: Record) -> ObservedInstance:
+        status = self._status()
+        code = self._exit_code(status)
+        return ObservedInstance(
+            instance_id=record.instance_id,
+            revision=record.revision,
+            phase=Phase.EXITED,
+            started_at=record.created_at,
+            exit_code=code,
+            failure=_failure(status.failure) or self._failure_from_console(code),
+            restarts=status.restarts,
+            reason=exit_reason(code),
+        )
+
+    def _status(self) -> _Status:
+        return _read(self.path / "status.json", _Status) or _Status()
+
+    def _exit_code(self, status: _Status) -> int | None:
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            return from_shell_status(int((self.path / "exit").read_text(encoding="ascii")))
+        return status.exit_code
+
+    def _failure_from_console(self, code: int | None) -> Failure | None:
+        """A server that could not even begin leaves its last words on the console, not in a status."""
+        if (self.path / "status.json").exists() or not code or code < 0:
+            return None
+        tail = self._console_tail()
+        return Failure(
+            code=FailureCode.RESOURCE_NOT_READY,
+            message=f"The scoring server could not start: {tail[-1] if tail else exit_reason(code)}",
+            advice="The environment may be damaged: build it again, and look at the lines below.",
+            log_tail=tail,
+        )
+
+    def _console_tail(self) -> tuple[str, ...]:
+        with contextlib.suppress(FileNotFoundError), (self.path / "console.log").open("rb") as file:
+            file.seek(max(0, file.seek(0, 2) - _CONSOLE_BYTES))
+            return tuple(file.read().decode("utf-8", "replace").splitlines()[-_CONSOLE_LINES:])
+        return ()
+
+
+def boot_id() -> str:
+    """Names the host's present run: process numbers and start ticks begin anew with the next."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
+def _failure(reported: object) -> Failure | None:
+    """The scoring server's failure; one in a shape we do not know is still told."""
+    if not reported:
+        return None
+    try:
+        return msgspec.convert(reported, Failure, strict=False)
+    except msgspec.ValidationError:
+        message = str(reported.get("message", reported)) if isinstance(reported, dict) else str(reported)
+        return Failure(code=FailureCode.RESOURCE_NOT_READY, message=message)
+
+
+def _read(path: Path, kind: type[T]) -> T | None:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except (FileNotFoundError, NotADirectoryError, msgspec.MsgspecError):
+        return None
+
+
+def _write(path: Path, value: msgspec.Struct) -> None:
+    draft = path.with_suffix(".new")
+    draft.write_bytes(msgspec.json.encode(value))
+    draft.replace(path)

@@ -1,0 +1,24 @@
+"""Backends by the name a workspace or deployment chooses them by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from endpoints.backends.base import Backend
+from endpoints.backends.process import ProcessBackend
+from endpoints.spec.errors import Invalid
+from endpoints.spec.home import Home
+
+_MAKERS: dict[str, Callable[[Home], Backend]] = {ProcessBackend.name: ProcessBackend}
+
+
+def backend_names() -> tuple[str, ...]:
+    return tuple(_MAKERS)
+
+
+def get_backend(name: str, home: Home) -> Backend:
+    """The backend called `name`, working in `home`; cheap, may be made anew for every use."""
+    try:
+        return _MAKERS[name](home)
+    except KeyError:
+        raise Invalid(f"There is no backend {name!r}; choose one of {', '.join(_MAKERS)}.") from None
