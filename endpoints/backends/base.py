@@ -164,3 +164,6 @@ class Backend(Protocol):
         follow: bool = False,
     ) -> Iterator[LogLine]:
         """Lines, oldest first; the last `lines` of them; with `follow` it goes on until closed."""
+
+    def collect_garbage(self, *, grace_s: float = 3600.0) -> None:
+        """Remove what no deployment needs any more and was not touched within `grace_s`; never what is not ours."""
