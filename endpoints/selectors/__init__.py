@@ -17,6 +17,7 @@ from endpoints.selectors.online import (
     get_deployment,
     get_endpoint,
     instances_of,
+    revision_now,
     revisions_of,
 )
 from endpoints.selectors.operations import get_operation, operations_for
@@ -46,6 +47,7 @@ __all__ = [
     "models_for",
     "operations_for",
     "quota_usage",
+    "revision_now",
     "revisions_of",
     "scoring_uri",
     "size_of",

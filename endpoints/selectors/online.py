@@ -37,7 +37,9 @@ def authorised_endpoint(user: User, name: str, action: str) -> OnlineEndpoint:
     """The endpoint, for one who may do `action` on it.
 
     NotFound where there is none or the caller may neither read it nor do this; Forbidden where they may read it.
+    Names ignore case: they are stored in lower case.
     """
+    name = name.lower()
     grants = grants_of(user)
     may_act = grants.allows(action, name)
     if not may_act and not grants.allows(actions.ENDPOINTS_READ, name):
@@ -63,19 +65,32 @@ def deployments_of(user: User, endpoint: OnlineEndpoint | str) -> QuerySet[Onlin
     """The endpoint's deployments in order of creation, with the endpoint and who made them."""
     name = endpoint if isinstance(endpoint, str) else endpoint.name
     found = authorised_endpoint(user, name, actions.DEPLOYMENTS_READ)
-    return (
-        OnlineDeployment.objects.filter(endpoint=found)
-        .select_related("endpoint", "created_by")
-        .order_by("colour", "created_at", "pk")
-    )
+    rows = OnlineDeployment.objects.filter(endpoint=found).select_related("endpoint", "created_by")
+    return _with_revision(rows).order_by("colour", "created_at", "pk")
+
+
+def _with_revision(rows: QuerySet[OnlineDeployment]) -> QuerySet[OnlineDeployment]:
+    """Fetch what `revision_now` gives for all rows at once."""
+    wanted = DeploymentRevision.objects.filter(number=F("deployment__revision"))
+    wanted = wanted.select_related("model_version__model", "environment_version__environment")
+    return rows.prefetch_related(Prefetch("revisions", wanted, to_attr="fetched_revisions"))
+
+
+def revision_now(deployment: OnlineDeployment) -> DeploymentRevision:
+    """What an authorised deployment is wanted to be made of; no query where a selector fetched it."""
+    fetched: list[DeploymentRevision] | None = getattr(deployment, "fetched_revisions", None)
+    revision = fetched[0] if fetched else deployment.revisions.get(number=deployment.revision)
+    revision.deployment = deployment
+    return revision
 
 
 def authorised_deployment(user: User, endpoint: str, name: str, action: str) -> OnlineDeployment:
     """The deployment, for one who may do `action` on its endpoint; NotFound and Forbidden as for endpoints."""
     parent = authorised_endpoint(user, endpoint, action)
-    row = OnlineDeployment.objects.select_related("created_by").filter(endpoint=parent, name=name).first()
+    rows = OnlineDeployment.objects.select_related("created_by").filter(endpoint=parent, name=name.lower())
+    row = _with_revision(rows).first()
     if row is None:
-        raise NotFound(f"The endpoint {endpoint!r} has no deployment named {name!r}.")
+        raise NotFound(f"The endpoint {parent.name!r} has no deployment named {name!r}.")
     row.endpoint = parent
     return row
 
@@ -97,7 +112,8 @@ def revisions_of(user: User, deployment: OnlineDeployment) -> QuerySet[Deploymen
 
 def current_revision(user: User, deployment: OnlineDeployment) -> DeploymentRevision:
     """What the deployment is wanted to be made of now."""
-    return revisions_of(user, deployment).get(number=deployment.revision)
+    _require_readable(user, deployment)
+    return revision_now(deployment)
 
 
 def current_revisions(user: User, endpoint: str) -> dict[int, DeploymentRevision]:

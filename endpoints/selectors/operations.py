@@ -20,6 +20,7 @@ def operations_for(user: User, endpoint: str = "", deployment: str = "") -> Quer
     names = grants.endpoints(actions.ENDPOINTS_READ)
     rows = Operation.objects.select_related("created_by").prefetch_related("steps").order_by("-created_at", "-pk")
     if endpoint:
+        endpoint, deployment = endpoint.lower(), deployment.lower()
         if not grants.allows(actions.ENDPOINTS_READ, endpoint):
             raise no_such_endpoint(endpoint)
         rows = rows.filter(endpoint_name=endpoint)

@@ -16,7 +16,7 @@ from endpoints.services.operations import begin_removal, begin_roll_out, note_ch
 from endpoints.services.templates import ROW_KEYS, Template
 from endpoints.services.waking import wake_reconciler
 from endpoints.spec.documents import OnlineDeploymentDocument, require_managed
-from endpoints.spec.errors import Conflict, FieldError, Invalid, NotFound
+from endpoints.spec.errors import Conflict, FieldError, Invalid
 from endpoints.spec.traffic import traffic_problems
 from studio.access import actions
 from studio.access.models import User
@@ -161,10 +161,9 @@ def update_deployment(
 
     A mapping need name only the keys to change (None: back to the default); a document says everything.
     """
-    authorised_deployment(actor, endpoint, name, actions.DEPLOYMENTS_WRITE)
+    known = authorised_deployment(actor, endpoint, name, actions.DEPLOYMENTS_WRITE)
     with transaction.atomic():
-        parent = _locked_endpoint(endpoint)
-        deployment = _locked_deployment(parent, name)
+        deployment = _locked_deployment(known)
         revision = deployment.revisions.get(number=deployment.revision)
         revision.deployment = deployment
         wanted = _read_change(document, revision)
@@ -177,13 +176,13 @@ def update_deployment(
         return _apply(actor, deployment, revision, difference, found)
 
 
-def _locked_deployment(endpoint: OnlineEndpoint, name: str) -> OnlineDeployment:
-    deployment = OnlineDeployment.objects.select_for_update().filter(endpoint=endpoint, name=name).first()
-    if deployment is None:
-        raise NotFound(f"The endpoint {endpoint.name!r} has no deployment named {name!r}.")
+def _locked_deployment(known: OnlineDeployment) -> OnlineDeployment:
+    """The row under lock, its endpoint's first: all verbs take them in that order."""
+    endpoint = _locked_endpoint(known.endpoint.name)
+    deployment = OnlineDeployment.objects.select_for_update().filter(pk=known.pk).first()
+    if deployment is None or deployment.deletion_requested_at:
+        raise Conflict(f"The deployment {known.name!r} is being deleted.")
     deployment.endpoint = endpoint
-    if deployment.deletion_requested_at:
-        raise Conflict(f"The deployment {name!r} is being deleted.")
     return deployment
 
 
@@ -245,11 +244,11 @@ def _apply(
 
 def retry_deployment(actor: User, *, endpoint: str, name: str) -> Operation:
     """Try again what failed, with nothing changed."""
-    authorised_deployment(actor, endpoint, name, actions.DEPLOYMENTS_WRITE)
+    known = authorised_deployment(actor, endpoint, name, actions.DEPLOYMENTS_WRITE)
     with transaction.atomic():
-        deployment = _locked_deployment(_locked_endpoint(endpoint), name)
+        deployment = _locked_deployment(known)
         if not deployment.failure:
-            raise Conflict(f"The deployment {name!r} has not failed; there is nothing to retry.")
+            raise Conflict(f"The deployment {known.name!r} has not failed; there is nothing to retry.")
         deployment.generation += 1
         deployment.save(update_fields=["generation", "updated_at"])
         found = "no more cores than before"
@@ -260,18 +259,20 @@ def retry_deployment(actor: User, *, endpoint: str, name: str) -> Operation:
 
 def delete_deployment(actor: User, *, endpoint: str, name: str) -> Operation:
     """Delete a deployment that has no traffic. Asking twice is no error."""
-    authorised_deployment(actor, endpoint, name, actions.DEPLOYMENTS_DELETE)
+    known = authorised_deployment(actor, endpoint, name, actions.DEPLOYMENTS_DELETE)
     with transaction.atomic():
-        parent = OnlineEndpoint.objects.select_for_update().get(name=endpoint)
-        deployment = OnlineDeployment.objects.select_for_update().get(endpoint=parent, name=name)
+        parent = OnlineEndpoint.objects.select_for_update().get(pk=known.endpoint.pk)
+        deployment = OnlineDeployment.objects.select_for_update().filter(pk=known.pk).first()
+        if deployment is None:
+            raise Conflict(f"The deployment {known.name!r} has just been deleted.")
         deployment.endpoint = parent
         if deployment.deletion_requested_at and (operation := _running_removal(deployment)):
             return operation
-        _require_no_traffic(parent, name)
+        _require_no_traffic(parent, known.name)
         deployment.deletion_requested_at = deployment.deletion_requested_at or timezone.now()
         deployment.generation += 1
         deployment.save(update_fields=["deletion_requested_at", "generation", "updated_at"])
-        _forget_split(parent, name)
+        _forget_split(parent, known.name)
         operation = begin_removal(actor, deployment)
         wake_reconciler(deployment)
     return operation

@@ -98,12 +98,13 @@ def _ensure_secrets(endpoint: OnlineEndpoint) -> None:
 def update_endpoint(actor: User, *, name: str, changes: Mapping[str, object]) -> Operation | None:
     """Change the named keys of the endpoint's document; None where it said so already.
 
-    A mapping such as `tags` or `traffic` is replaced whole.
+    A mapping such as `tags` or `traffic` is replaced whole; a key set to None returns to its default.
     """
-    authorised_endpoint(actor, name, actions.ENDPOINTS_WRITE)
+    name = authorised_endpoint(actor, name, actions.ENDPOINTS_WRITE).name
     with transaction.atomic():
         endpoint = _required(name)
-        document = OnlineEndpointDocument.read({**_document_of(endpoint), **changes})
+        values = {**_document_of(endpoint), **changes}
+        document = OnlineEndpointDocument.read({key: value for key, value in values.items() if value is not None})
         require_managed(document)
         if document.name != endpoint.name:
             message = f"An endpoint keeps its name: {endpoint.name!r} cannot become {document.name!r}."
@@ -169,7 +170,7 @@ def _require_valid_split(
 
 def delete_endpoint(actor: User, *, name: str) -> Operation:
     """Delete the endpoint with all its deployments, whatever traffic they have. Asking twice is no error."""
-    authorised_endpoint(actor, name, actions.ENDPOINTS_DELETE)
+    name = authorised_endpoint(actor, name, actions.ENDPOINTS_DELETE).name
     with transaction.atomic():
         endpoint = _required(name)
         if endpoint.deletion_requested_at:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 
 from endpoints.models import OnlineDeployment, OnlineEndpoint
-from endpoints.spec.errors import FieldError, LimitExceeded
+from endpoints.spec.errors import FieldError, OutOfQuota
 
 
 def limit(name: str) -> int:
@@ -22,21 +22,21 @@ def _refuse(name: str, what: str, *, used: int, field: str = "") -> None:
         f"This studio allows {most} {what} and has {used}. Delete one, "
         f"or ask an admin to set SLIPWAY_LIMIT_{name.upper()} higher."
     )
-    raise LimitExceeded(message, details=[FieldError(field, message)])
+    raise OutOfQuota(message, details=[FieldError(field, message)])
 
 
 def require_room_for_endpoint() -> None:
-    """Raise LimitExceeded where one more endpoint is one too many."""
+    """Raise OutOfQuota where one more endpoint is one too many."""
     _refuse("endpoints", "endpoints", used=OnlineEndpoint.objects.count(), field="name")
 
 
 def require_room_for_deployment(endpoint: OnlineEndpoint) -> None:
-    """Raise LimitExceeded where one more deployment is one too many, of the endpoint or in all."""
+    """Raise OutOfQuota where one more deployment is one too many, of the endpoint or in all."""
     _refuse("deployments", "deployments", used=OnlineDeployment.objects.count(), field="name")
     used = endpoint.deployments.count()
     _refuse("deployments_per_endpoint", "deployments per endpoint", used=used, field="name")
 
 
 def require_instance_count(count: int) -> None:
-    """Raise LimitExceeded for more instances than one deployment may have."""
+    """Raise OutOfQuota for more instances than one deployment may have."""
     _refuse("instances_per_deployment", "instances per deployment", used=count - 1, field="instance_count")

@@ -87,8 +87,8 @@ def received_files(actor: User, *, upload_id: UUID | str) -> dict[str, int]:
 def append_part(actor: User, *, upload_id: UUID | str, path: str, offset: int, stream: Readable) -> int:
     """Append what `stream` yields to the file `path` of the upload; returns the file's size afterwards.
 
-    path: relative to the upload's root, ignored for the upload of one file. offset: the size the sender believes the
-    file has; Conflict tells the real one. A part that breaks off leaves what arrived, to be continued from there.
+    path: relative to the upload's root, ignored for the upload of one file. offset: where the part begins. A part sent
+    again (its answer was lost, or it broke off) replaces what is there from `offset` on; beyond the end is a Conflict.
     """
     upload = get_upload(actor, upload_id=upload_id)
     if upload.tree_digest:
@@ -98,16 +98,17 @@ def append_part(actor: User, *, upload_id: UUID | str, path: str, offset: int, s
     with target.open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         size = file.seek(0, 2)
-        if size != offset:
-            message = f"The file has {size} bytes so far, not {offset}; continue at offset {size}."
+        if not 0 <= offset <= size:
+            message = f"The file has {size} bytes so far; continue at offset {size}, not {offset}."
             raise Conflict(message, details=[FieldError("offset", message)])
-        count = _pour(stream, file, room=_room_for(upload))
+        file.truncate(offset)
+        count = _pour(stream, file, room=_room_for(upload) + size - offset)
     Upload.objects.filter(pk=upload.pk).update(
-        received_bytes=F("received_bytes") + count,
+        received_bytes=F("received_bytes") + count - (size - offset),
         file_count=F("file_count") + int(is_new),
         touched_at=timezone.now(),
     )
-    return size + count
+    return offset + count
 
 
 def _open_new(upload: Upload, target: Path) -> bool:
@@ -134,7 +135,7 @@ def _room_for(upload: Upload) -> int:
 
 def _pour(stream: Readable, file: IO[bytes], *, room: int) -> int:
     """Copy in small pieces; refuses, and takes back, what is beyond the part's or the upload's limit."""
-    start, count = file.tell(), 0
+    start, count = file.seek(0, 2), 0
     while chunk := stream.read(_CHUNK_BYTES):
         count += len(chunk)
         if count > min(room, MAX_PART_BYTES):
