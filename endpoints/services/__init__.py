@@ -11,7 +11,13 @@ from endpoints.services.credentials import (
     regenerate_key,
     retire_signing_key,
 )
-from endpoints.services.deployments import create_deployment, delete_deployment, retry_deployment, update_deployment
+from endpoints.services.deployments import (
+    create_deployment,
+    delete_deployment,
+    retry_deployment,
+    scale_deployment,
+    update_deployment,
+)
 from endpoints.services.endpoints import create_endpoint, delete_endpoint, set_traffic, update_endpoint
 from endpoints.services.environments import (
     archive_environment,
@@ -75,6 +81,7 @@ __all__ = [
     "restore_model",
     "retire_signing_key",
     "retry_deployment",
+    "scale_deployment",
     "set_family_limit",
     "set_traffic",
     "update_deployment",

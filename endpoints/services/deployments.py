@@ -242,6 +242,11 @@ def _apply(
     return operation
 
 
+def scale_deployment(actor: User, *, endpoint: str, name: str, instance_count: int) -> Operation | None:
+    """Run more or fewer instances of the same; None where there are so many already."""
+    return update_deployment(actor, endpoint=endpoint, name=name, document={"instance_count": instance_count})
+
+
 def retry_deployment(actor: User, *, endpoint: str, name: str) -> Operation:
     """Try again what failed, with nothing changed."""
     known = authorised_deployment(actor, endpoint, name, actions.DEPLOYMENTS_WRITE)
