@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+CHANNEL = "slipway:routes"  # the Redis key that holds the newest table, and the channel that tells of a new one
 MAX_PAYLOAD_BYTES = 100 * 1024 * 1024  # contract B23
 
 

@@ -1,0 +1,92 @@
+"""How many requests may enter: a limit in flight per deployment, a bounded queue, a rate per endpoint."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Protocol
+
+from endpoints.gateway.board import Board, Tally
+
+_SECOND_MASK = 0x3FF
+_COUNT_BITS = 21
+_COUNT_MASK = (1 << _COUNT_BITS) - 1
+
+
+class Waiting(Protocol):
+    """A request in the queue. deadline: monotonic seconds."""
+
+    queue_deadline: float
+
+    def proceed(self) -> None:
+        """An instance may be free now: try to take it."""
+
+    def give_up(self) -> None:
+        """It waited too long."""
+
+
+class Queue:
+    """Requests that were let in and wait for a free instance, first come first served."""
+
+    __slots__ = ("_waiting",)
+
+    def __init__(self) -> None:
+        self._waiting: OrderedDict[Waiting, None] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def join(self, request: Waiting) -> None:
+        self._waiting[request] = None
+
+    def quit(self, request: Waiting) -> None:
+        """Leave without being served; not being there is no error."""
+        self._waiting.pop(request, None)
+
+    def first(self) -> Waiting | None:
+        return next(iter(self._waiting), None)
+
+    def expire(self, now: float) -> None:
+        """Turn away all whose time is up; joined in order of time, so only the head is looked at."""
+        while self._waiting:
+            request = next(iter(self._waiting))
+            if request.queue_deadline > now:
+                return
+            del self._waiting[request]
+            request.give_up()
+
+
+class RateLimit:
+    """At most `per_second` requests in any second, over all processes.
+
+    Two shared cells count the requests of even and odd seconds; the second before counts by the part of it that the
+    sliding window still covers.
+    """
+
+    __slots__ = ("_cells", "per_second")
+
+    def __init__(self, board: Board, endpoint: str, per_second: int) -> None:
+        self.per_second = per_second
+        self._cells = (Tally(board, f"rate0:{endpoint}"), Tally(board, f"rate1:{endpoint}"))
+
+    def take(self, now: float) -> bool:
+        """Count one request if it is within the limit. `now` must be the same clock in all processes (monotonic)."""
+        second = int(now)
+        current = self._cells[second % 2]
+        before = self._cells[(second + 1) % 2]
+        stamp = second & _SECOND_MASK
+        seen = _count(current, stamp)
+        earlier = _count(before, (second - 1) & _SECOND_MASK)
+        if seen + earlier * (1 - (now - second)) >= self.per_second:
+            return False
+        own = current.own & _COUNT_MASK if current.own >> _COUNT_BITS == stamp else 0
+        current.put(stamp << _COUNT_BITS | min(own + 1, _COUNT_MASK))
+        return True
+
+    def release(self) -> None:
+        """Give the shared cells back."""
+        for cell in self._cells:
+            cell.release()
+
+
+def _count(tally: Tally, stamp: int) -> int:
+    return sum(cell & _COUNT_MASK for cell in (tally.own, *tally.of_others()) if cell >> _COUNT_BITS == stamp)

@@ -1,0 +1,109 @@
+"""Counting: one series of integers per endpoint, deployment, instance, code and reason, drained once a second."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from math import log
+from time import time
+
+from endpoints.spec.counters import KEPT_SECONDS, CounterBatch, Gauge, Series, SeriesKey
+from endpoints.spec.histogram import BUCKETS_PER_LOG
+
+
+class Counters:
+    """What happened since the last batch."""
+
+    def __init__(self, source: str, *, wall_clock: Callable[[], float] = time) -> None:
+        self._source = source
+        self._wall_clock = wall_clock
+        self._series: dict[SeriesKey, Series] = {}
+        self._sequence = 0
+        self._started_at_ms = int(wall_clock() * 1000)
+        self._last_gauges: tuple[Gauge, ...] = ()
+        self.connections = 0
+        self.accepted = 0
+
+    def record(
+        self, key: SeriesKey, *, request_bytes: int, response_bytes: int, seconds: float, model_seconds: float
+    ) -> None:
+        """Count one request; model_seconds is negative when no instance was asked."""
+        series = self._series.get(key)
+        if series is None:
+            series = self._series[key] = Series(
+                endpoint=key[0],
+                deployment=key[1],
+                instance=key[2],
+                status=key[3],
+                model_status=key[4],
+                reason=key[5],
+                is_mirror=key[6],
+            )
+        series.requests += 1
+        series.request_bytes += request_bytes
+        series.response_bytes += response_bytes
+        # Histogram.add, written out: this runs for every request.
+        microseconds = seconds * 1e6
+        bucket = int(log(microseconds) * BUCKETS_PER_LOG) + 1 if microseconds >= 1 else 0
+        histogram = series.latency
+        buckets = histogram.buckets
+        buckets[bucket] = buckets.get(bucket, 0) + 1
+        histogram.sum_us += int(microseconds)
+        if model_seconds >= 0:
+            microseconds = model_seconds * 1e6
+            bucket = int(log(microseconds) * BUCKETS_PER_LOG) + 1 if microseconds >= 1 else 0
+            histogram = series.model_latency
+            buckets = histogram.buckets
+            buckets[bucket] = buckets.get(bucket, 0) + 1
+            histogram.sum_us += int(microseconds)
+
+    def take_batch(self, gauges: Iterable[Gauge] = ()) -> CounterBatch | None:
+        """Everything since the last call, or None when nothing happened and nothing changed."""
+        now_ms = int(self._wall_clock() * 1000)
+        shown = tuple(gauges)
+        if not self._series and not self.accepted and shown == self._last_gauges:
+            self._started_at_ms = now_ms
+            return None
+        self._sequence += 1
+        batch = CounterBatch(
+            id=f"{self._source}-{self._sequence}",
+            source=self._source,
+            started_at_ms=self._started_at_ms,
+            ended_at_ms=now_ms,
+            series=tuple(self._series.values()),
+            gauges=shown,
+            connections=self.connections,
+            accepted=self.accepted,
+        )
+        self._series = {}
+        self.accepted = 0
+        self._last_gauges = shown
+        self._started_at_ms = now_ms
+        return batch
+
+
+class Unsent:
+    """Batches nobody has confirmed yet, oldest first, for at most ten minutes."""
+
+    def __init__(self, *, kept_seconds: float = KEPT_SECONDS) -> None:
+        self._kept_ms = kept_seconds * 1000
+        self._batches: deque[tuple[str, int, bytes]] = deque()
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __iter__(self) -> Iterator[tuple[str, int, bytes]]:
+        return iter(tuple(self._batches))
+
+    def add(self, batch_id: str, ended_at_ms: int, encoded: bytes) -> None:
+        """Keep one; drops what has become too old."""
+        self._batches.append((batch_id, ended_at_ms, encoded))
+        while self._batches and self._batches[0][1] < ended_at_ms - self._kept_ms:
+            self._batches.popleft()
+
+    def confirm(self, batch_id: str) -> None:
+        """It has been taken."""
+        if self._batches and self._batches[0][0] == batch_id:
+            self._batches.popleft()
+        else:
+            self._batches = deque(entry for entry in self._batches if entry[0] != batch_id)

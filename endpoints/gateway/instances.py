@@ -1,0 +1,121 @@
+"""One instance as this process sees it: warm connections, how busy it is, whether it is set aside for a while."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from endpoints.gateway.board import Tally
+from endpoints.gateway.upstream import UpstreamConnection
+
+if TYPE_CHECKING:
+    from endpoints.gateway.plane import DataPlane
+    from endpoints.spec.routes import InstanceRoute
+
+CONNECT_SECONDS = 2.0
+MAX_IDLE_CONNECTIONS = 512
+FIRST_PAUSE_SECONDS = 0.25
+LONGEST_PAUSE_SECONDS = 5.0
+
+
+class Dialer(Protocol):
+    """Opens a connection; raises OSError. `asyncio`'s loop in life, a fake in tests."""
+
+    async def __call__(
+        self, factory: Callable[[], UpstreamConnection], host: str, port: int
+    ) -> tuple[asyncio.BaseTransport, UpstreamConnection]: ...
+
+
+class Instance:
+    """Connections to one host and port. `tally`: requests at it now, from all gateway processes."""
+
+    __slots__ = ("_failures", "_idle", "_pause", "_plane", "host", "id", "is_retired", "is_set_aside", "port", "tally")
+
+    def __init__(self, plane: DataPlane, route: InstanceRoute) -> None:
+        self.id = route.id
+        self.host = route.host
+        self.port = route.port
+        self.tally = Tally(plane.board, f"instance:{route.id}")
+        self.is_retired = False
+        self.is_set_aside = False
+        self._plane = plane
+        self._idle: list[UpstreamConnection] = []
+        self._failures = 0
+        self._pause: asyncio.TimerHandle | None = None
+
+    def take_idle(self) -> UpstreamConnection | None:
+        """The warm connection used last, if there is one; the others may age and be pruned."""
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.is_usable:
+                return connection
+        return None
+
+    async def connect(self) -> UpstreamConnection:
+        """A new connection. Raises OSError; the instance is then set aside."""
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                _, connection = await self._plane.dial(lambda: UpstreamConnection(self), self.host, self.port)
+        except OSError:  # TimeoutError is one
+            self.set_aside()
+            raise
+        self._failures = 0
+        self.is_set_aside = False
+        return connection
+
+    def put_back(self, connection: UpstreamConnection) -> None:
+        """A connection has finished its request."""
+        if self.is_retired or len(self._idle) >= MAX_IDLE_CONNECTIONS:
+            connection.transport.close()
+        else:
+            self._idle.append(connection)
+
+    def lost(self, connection: UpstreamConnection) -> None:
+        """A connection is no more."""
+        if connection in self._idle:
+            self._idle.remove(connection)
+
+    def prune(self) -> None:
+        """Called every few seconds: let half of the connections that were not needed go, but keep two warm."""
+        for connection in self._idle[: (len(self._idle) - 1) // 2]:
+            self._idle.remove(connection)
+            connection.transport.close()
+
+    def set_aside(self) -> None:
+        """It failed: no requests for a while, then a probe decides whether it comes back."""
+        self.is_set_aside = True
+        if self._pause is None and not self.is_retired:
+            seconds = min(FIRST_PAUSE_SECONDS * 2**self._failures, LONGEST_PAUSE_SECONDS)
+            self._failures += 1
+            self._pause = self._plane.loop.call_later(seconds, self._probe)
+
+    def retire(self) -> None:
+        """It left the routes: requests at it end undisturbed, none comes after them."""
+        self.is_retired = True
+        if self._pause is not None:
+            self._pause.cancel()
+        idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.transport.close()
+        if not self.tally.own:
+            self.tally.release()
+
+    def leave(self) -> None:
+        """A request at it has ended."""
+        self.tally.leave()
+        if self.is_retired and not self.tally.own:
+            self.tally.release()
+
+    def _probe(self) -> None:
+        self._pause = None
+        if not self.is_retired:
+            self._plane.spawn(self._try())
+
+    async def _try(self) -> None:
+        try:
+            connection = await self.connect()
+        except OSError:
+            return
+        self.put_back(connection)
+        self._plane.instance_returned(self)

@@ -1,0 +1,133 @@
+"""A copy of a live request for a shadow deployment. Its answer is counted and dropped; the caller never notices."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from endpoints.gateway.parsing import AnswerHead
+from endpoints.gateway.rendering import request_prefix
+from endpoints.spec.counters import SeriesKey
+
+if TYPE_CHECKING:
+    from endpoints.gateway.exchange import Exchange
+    from endpoints.gateway.instances import Instance
+    from endpoints.gateway.plane import DataPlane
+    from endpoints.gateway.routing import Deployment
+    from endpoints.gateway.upstream import UpstreamConnection
+
+
+class Shadow:
+    """One copy on its way; a sink of its own. It takes a free instance or is dropped: shadows never queue."""
+
+    is_sent = True
+
+    def __init__(self, plane: DataPlane, original: Exchange, deployment: Deployment) -> None:
+        self.is_head_request = original.is_head_request
+        self.deadline = float("inf")
+        self.slot = 0
+        self._plane = plane
+        self._deployment = deployment
+        self._request_id = original.request_id
+        self._head = original.head
+        self._forwarded = original.client.forwarded_fields
+        self._instance: Instance | None = None
+        self._connection: UpstreamConnection | None = None
+        self._body = b""
+        self._is_over = False
+        self._status = 0
+        self._answer_bytes = 0
+        self._started_at = plane.clock()
+
+    def begin(self, body: bytes) -> None:
+        """Send the copy with its whole body."""
+        deployment = self._deployment
+        self._body = body
+        deployment.tally.enter()
+        instance = deployment.pick() if deployment.tally.total() <= deployment.limit else None
+        if instance is None:
+            self._finish("MirrorDropped")
+            return
+        self._instance = instance
+        instance.tally.enter()
+        self._plane.wheel.arm(self, self._started_at + deployment.timeout)
+        connection = instance.take_idle()
+        if connection is None:
+            self._plane.spawn(self._connect(instance))
+        else:
+            self._send(connection)
+
+    async def _connect(self, instance: Instance) -> None:
+        try:
+            connection = await instance.connect()
+        except OSError:
+            self._finish("InstanceUnreachable")
+            return
+        if self._is_over:
+            instance.put_back(connection)
+        else:
+            self._send(connection)
+
+    def _send(self, connection: UpstreamConnection) -> None:
+        head = self._head
+        prefix = request_prefix(
+            head, scoring_path=self._deployment.scoring_path, forwarded=self._forwarded, length=len(self._body)
+        )
+        self._connection = connection
+        connection.send(self, b"".join((prefix, self._request_id, b"\r\n\r\n", self._body)))
+
+    def expire(self, now: float) -> None:
+        """The shadow takes longer than its deployment allows."""
+        self._finish("RequestTimeout")
+
+    # Sink ----------------------------------------------------------------------------------------------------
+
+    def on_answer(self, head: AnswerHead, body: bytes, is_complete: bool) -> None:
+        self._status = head.status
+        self._answer_bytes = len(body)
+        if is_complete:
+            self._finish("")
+
+    def on_piece(self, piece: bytes) -> None:
+        self._answer_bytes += len(piece)
+
+    def on_complete(self) -> None:
+        self._finish("")
+
+    def on_broken(self, *, is_bad: bool) -> None:
+        self._finish("BadAnswer" if is_bad else "InstanceFailed")
+
+    def on_upgraded(self, head: AnswerHead, data: bytes) -> None:
+        self._finish("BadAnswer")
+
+    def on_writable(self, is_writable: bool) -> None:
+        """The whole copy is in memory already."""
+
+    def _finish(self, reason: str) -> None:
+        if self._is_over:
+            return
+        self._is_over = True
+        plane, deployment, instance, connection = self._plane, self._deployment, self._instance, self._connection
+        plane.wheel.forget(self)
+        if connection is not None and connection.sink is self:
+            connection.abandon()
+        if instance is not None:
+            instance.leave()
+        deployment.leave()
+        seconds = plane.clock() - self._started_at
+        plane.counters.record(
+            SeriesKey(
+                deployment.endpoint,
+                deployment.name,
+                instance.id if instance is not None else "",
+                self._status if 200 <= self._status < 300 else 424 if self._status else 0,
+                self._status,
+                reason,
+                True,
+            ),
+            request_bytes=len(self._body),
+            response_bytes=self._answer_bytes,
+            seconds=seconds,
+            model_seconds=-1 if reason else seconds,
+        )
+        if deployment.queue:
+            deployment.wake()

@@ -1,0 +1,323 @@
+"""Reading HTTP/1.1 heads and chunked bodies, strictly: what could be read in two ways is refused. Pure.
+
+One regular expression validates a head as a whole, a second one cuts out the headers the gateway acts on; what is
+left passes on as it came.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from endpoints.gateway.errors import malformed
+
+MAX_HEAD_BYTES: Final = 32 * 1024
+MAX_TARGET_BYTES: Final = 8 * 1024
+MAX_HEADERS: Final = 128
+MAX_CHUNK_LINE_BYTES: Final = 256
+MAX_TRAILER_BYTES: Final = 8 * 1024
+
+_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
+_VALUE = rb"[^\x00-\x08\x0a-\x1f\x7f]"
+_REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb"{1,32}+) ([!-~]++) HTTP/1\.([01])(?=\r\n)")
+_FIELDS = re.compile(rb"(?:\r\n" + _TOKEN + rb"++:" + _VALUE + rb"*+)*+\r\n\r\n")
+_TRAILER_LINE = re.compile(_TOKEN + rb"++:" + _VALUE + rb"*+")
+_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15}+)(?:;" + _VALUE + rb"*+)?")
+_DIGITS = re.compile(rb"[0-9]{1,18}")
+_CLIENT_REQUEST_ID = re.compile(rb"[^0-9A-Za-z_\-]+")
+_HOST = re.compile(rb"[0-9A-Za-z.\-_:\[\]%~!$&'()*+,;=]*")
+
+# Cut out of every request: acted on, replaced, or meant for this hop alone.
+_REQUEST_SPECIAL = re.compile(
+    rb"\r\n(host|connection|content-length|transfer-encoding|authorization|azureml-model-deployment|expect|upgrade"
+    rb"|x-request-id|x-ms-client-request-id|x-forwarded-for|x-forwarded-proto|x-forwarded-host|forwarded"
+    rb"|keep-alive|proxy-connection|proxy-authorization|proxy-authenticate|te|trailer|origin):[ \t]*([^\r\n]*)",
+    re.IGNORECASE,
+)
+_HOP_NAMES = frozenset({b"keep-alive", b"close", b"upgrade", b"te", b"trailer", b"transfer-encoding", b""})
+_SINGLE = (b"host", b"content-length", b"transfer-encoding", b"authorization", b"azureml-model-deployment", b"upgrade")
+
+
+class RequestHead:
+    """One validated request head.
+
+    content_length: of the body, 0 for none, -1 for chunked. fields: the headers to pass on, each line preceded by
+    CRLF. The attributes below the line are the gateway's memory of what it decided for this very head, so that the
+    next request of the same connection with the same bytes needs no second decision.
+    """
+
+    __slots__ = (
+        "authorised_until",
+        "authorization",
+        "client_request_id",
+        "content_length",
+        "decided_for",
+        "deployment",
+        "endpoint",
+        "endpoint_name",
+        "expects_continue",
+        "fields",
+        "host",
+        "is_authorised",
+        "is_keep_alive",
+        "is_upgrade",
+        "method",
+        "minor_version",
+        "origin",
+        "path",
+        "prefix",
+        "prefix_for",
+        "target",
+        "upgrade",
+    )
+
+    def __init__(self, method: bytes, target: bytes, minor_version: int) -> None:
+        self.method = method
+        self.target = target
+        self.minor_version = minor_version
+        self.is_keep_alive = minor_version == 1
+        self.content_length = 0
+        self.expects_continue = False
+        self.is_upgrade = False
+        self.upgrade = b""
+        self.host = b""
+        self.authorization = b""
+        self.deployment = ""
+        self.client_request_id = b""
+        self.origin = b""
+        self.fields = b""
+        # ---
+        self.decided_for: object = None
+        self.endpoint: object = None
+        self.endpoint_name = ""
+        self.path = b""
+        self.is_authorised = False
+        self.authorised_until = 0.0
+        self.prefix = b""
+        self.prefix_for: object = None
+
+
+def parse_request_head(raw: bytes) -> RequestHead:
+    """Read a whole head, from the method to the empty line. Raises Refusal."""
+    line = _REQUEST_LINE.match(raw)
+    if line is None:
+        raise _bad_request_line(raw)
+    method, target, minor = line.groups()
+    if len(target) > MAX_TARGET_BYTES:
+        raise malformed("The request target is too long.", status=414, code="UriTooLong")
+    if _FIELDS.fullmatch(raw, line.end()) is None:
+        raise malformed("A header line is malformed: each is a name, a colon, a value and CRLF, without control bytes.")
+    if raw.count(b"\n") > MAX_HEADERS + 2:
+        raise malformed(f"More than {MAX_HEADERS} headers.", status=431, code="HeadersTooLarge")
+    head = RequestHead(method, target, 1 if minor == b"1" else 0)
+    parts = _REQUEST_SPECIAL.split(raw[line.end() : -4])
+    head.fields = parts[0] if len(parts) == 1 else b"".join(parts[::3])
+    special: dict[bytes, bytes] = {}
+    for name, value in zip(parts[1::3], parts[2::3], strict=True):
+        name = name.lower()
+        if name in special:
+            if name in _SINGLE:
+                raise malformed(f"The header {name.decode()} is given twice.")
+            special[name] += b", " + value.rstrip(b" \t")
+        else:
+            special[name] = value.rstrip(b" \t")
+    _apply(head, special)
+    return head
+
+
+def _bad_request_line(raw: bytes) -> Exception:
+    line = raw.split(b"\n", 1)[0]
+    if re.search(rb" HTTP/[0-9.]+\r?$", line) and not re.search(rb" HTTP/1\.[01]\r?$", line):
+        return malformed("Only HTTP/1.1 and HTTP/1.0 are spoken here.", status=505, code="HttpVersionNotSupported")
+    return malformed("The request line is malformed.")
+
+
+def _apply(head: RequestHead, special: dict[bytes, bytes]) -> None:
+    get = special.get
+    head.host = get(b"host", b"")
+    if b"host" not in special and head.minor_version == 1:
+        raise malformed("The Host header is missing.")
+    if not _HOST.fullmatch(head.host):
+        raise malformed("The Host header is malformed.")
+    if (connection := get(b"connection")) is not None:
+        _apply_connection(head, connection)
+    if (length := get(b"content-length")) is not None:
+        if not _DIGITS.fullmatch(length):
+            raise malformed("Content-Length is not a plain number.")
+        if b"transfer-encoding" in special:
+            raise malformed("Content-Length and Transfer-Encoding exclude each other.")
+        head.content_length = int(length)
+    elif (coding := get(b"transfer-encoding")) is not None:
+        if head.minor_version == 0:
+            raise malformed("Transfer-Encoding does not exist in HTTP/1.0.")
+        if coding.lower() != b"chunked":
+            raise malformed("The only Transfer-Encoding known is chunked.", status=501, code="NotImplemented")
+        head.content_length = -1
+    if (expect := get(b"expect")) is not None:
+        if expect.lower() != b"100-continue":
+            raise malformed("The only expectation known is 100-continue.", status=417, code="ExpectationFailed")
+        head.expects_continue = head.minor_version == 1 and head.content_length != 0
+    if (upgrade := get(b"upgrade")) is not None and head.is_upgrade and head.content_length == 0:
+        head.upgrade = upgrade
+    head.authorization = get(b"authorization", b"")
+    head.deployment = get(b"azureml-model-deployment", b"").decode("latin-1")
+    head.origin = get(b"origin", b"")
+    if (client_id := get(b"x-ms-client-request-id")) is not None:
+        head.client_request_id = _CLIENT_REQUEST_ID.sub(b"", client_id)[:40]
+
+
+def _apply_connection(head: RequestHead, connection: bytes) -> None:
+    names = {name.strip(b" \t") for name in connection.lower().split(b",")}
+    if b"close" in names:
+        head.is_keep_alive = False
+    elif b"keep-alive" in names:
+        head.is_keep_alive = True
+    head.is_upgrade = b"upgrade" in names
+    for name in names - _HOP_NAMES:  # the sender says that these are for this hop alone
+        pattern = rb"\r\n" + re.escape(name) + rb":[^\r\n]*"
+        head.fields = re.sub(pattern, b"", head.fields, flags=re.IGNORECASE)
+
+
+def field(fields: bytes, name: bytes) -> bytes | None:
+    """The first value of a header within passed-on fields (each line preceded by CRLF); None when absent."""
+    found = re.search(rb"\r\n" + re.escape(name) + rb":[ \t]*([^\r\n]*)", fields, re.IGNORECASE)
+    return found[1].rstrip(b" \t") if found else None
+
+
+# Cut out of every answer of an instance.
+_ANSWER_SPECIAL = re.compile(
+    rb"\r\n(content-length|transfer-encoding|connection|keep-alive|proxy-connection|upgrade|trailer|te"
+    rb"|x-request-id|x-ms-client-request-id|azureml-model-deployment|ms-azureml-model-error-statuscode"
+    rb"|ms-azureml-model-error-reason)[ \t]*:[ \t]*([^\r\n]*)",
+    re.IGNORECASE,
+)
+_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: [^\r\n]*)?")
+
+
+class BadAnswer(Exception):
+    """What an instance sent is not an HTTP answer we can pass on."""
+
+
+class AnswerHead:
+    """An instance's answer. content_length: -1 chunked, -2 until the connection closes (or not known)."""
+
+    __slots__ = ("content_length", "fields", "is_keep_alive", "status", "upgrade")
+
+    def __init__(self, status: int, fields: bytes, content_length: int, is_keep_alive: bool, upgrade: bytes) -> None:
+        self.status = status
+        self.fields = fields
+        self.content_length = content_length
+        self.is_keep_alive = is_keep_alive
+        self.upgrade = upgrade
+
+
+def parse_answer_head(raw: bytes) -> AnswerHead:
+    """Read an answer's head without its empty line. Raises BadAnswer."""
+    parts = _ANSWER_SPECIAL.split(raw)
+    line = _STATUS_LINE.match(parts[0])
+    if line is None or raw.count(b"\n") != raw.count(b"\r\n") or b"\0" in raw:
+        raise BadAnswer
+    minor, status = line.groups()
+    fields = b"".join(parts[::3])[line.end() :]
+    if fields and not fields.startswith(b"\r\n"):
+        raise BadAnswer
+    length = -2
+    is_keep_alive = minor == b"1"
+    upgrade = b""
+    for index in range(1, len(parts), 3):
+        name = parts[index].lower()
+        if name == b"content-length":
+            value = parts[index + 1].rstrip(b" \t")
+            if not _DIGITS.fullmatch(value) or (length >= 0 and length != int(value)):
+                raise BadAnswer
+            if length != -1:
+                length = int(value)
+        elif name == b"transfer-encoding":
+            if parts[index + 1].strip(b" \t").lower() != b"chunked":
+                raise BadAnswer
+            length = -1
+        elif name == b"connection":
+            value = parts[index + 1].lower()
+            is_keep_alive = b"close" not in value and (is_keep_alive or b"keep-alive" in value)
+        elif name == b"upgrade":
+            upgrade = parts[index + 1].rstrip(b" \t")
+    return AnswerHead(int(status), fields, length, is_keep_alive, upgrade)
+
+
+class BadChunk(Exception):
+    """A chunked body that could be read in two ways."""
+
+
+_SIZE, _DATA, _DATA_END, _TRAILER, _DONE = range(5)
+
+
+class ChunkedDecoder:
+    """Takes a chunked body in any pieces and gives its data. `rest` holds what follows the body once `is_done`."""
+
+    __slots__ = ("_held", "_remaining", "_state", "_trailer_bytes", "rest")
+
+    def __init__(self) -> None:
+        self._state = _SIZE
+        self._held = b""
+        self._remaining = 0
+        self._trailer_bytes = 0
+        self.rest = b""
+
+    @property
+    def is_done(self) -> bool:
+        """The last chunk and the trailers have been read."""
+        return self._state == _DONE
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The pieces of payload in `data`, without their framing. Raises BadChunk."""
+        if self._held:
+            data = self._held + data
+            self._held = b""
+        pieces: list[bytes] = []
+        at = 0
+        while at < len(data) and self._state != _DONE:
+            if self._state == _DATA:
+                piece = data[at : at + self._remaining]
+                pieces.append(piece)
+                at += len(piece)
+                self._remaining -= len(piece)
+                if not self._remaining:
+                    self._state = _DATA_END
+                continue
+            end = data.find(b"\n", at)
+            if end < 0 or (end - at > MAX_CHUNK_LINE_BYTES and self._state != _TRAILER):
+                self._hold(data[at:])
+                return pieces
+            if end == at or data[end - 1] != 0x0D:
+                raise BadChunk("A line of a chunked body does not end with CRLF.")
+            self._line(data[at : end - 1])
+            at = end + 1
+        if self._state == _DONE:
+            self.rest = data[at:]
+        return pieces
+
+    def _hold(self, line: bytes) -> None:
+        limit = MAX_TRAILER_BYTES if self._state == _TRAILER else MAX_CHUNK_LINE_BYTES
+        if len(line) > limit:
+            raise BadChunk("A line of a chunked body is too long.")
+        if self._state == _DATA_END and not b"\r\n".startswith(line):
+            raise BadChunk("A chunk is longer than its size says.")
+        self._held = line
+
+    def _line(self, line: bytes) -> None:
+        if self._state == _DATA_END:
+            if line:
+                raise BadChunk("A chunk is longer than its size says.")
+            self._state = _SIZE
+        elif self._state == _SIZE:
+            size = _CHUNK_LINE.fullmatch(line)
+            if size is None:
+                raise BadChunk("A chunk's size is not a plain hexadecimal number.")
+            self._remaining = int(size[1], 16)
+            self._state = _DATA if self._remaining else _TRAILER
+        elif not line:
+            self._state = _DONE
+        else:
+            self._trailer_bytes += len(line) + 2
+            if self._trailer_bytes > MAX_TRAILER_BYTES or not _TRAILER_LINE.fullmatch(line):
+                raise BadChunk("A trailer of the chunked body is malformed or too long.")

@@ -1,0 +1,234 @@
+"""What the parts of one gateway process share: routes, clocks, counters, timers, connections. No sockets of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from typing import TYPE_CHECKING, Any
+
+from endpoints.gateway import errors
+from endpoints.gateway.accesslog import AccessLog
+from endpoints.gateway.auth import Authenticator, KeyAuthenticator
+from endpoints.gateway.board import Board
+from endpoints.gateway.counters import Counters
+from endpoints.gateway.errors import Refusal
+from endpoints.gateway.jwks import KeySet
+from endpoints.gateway.mirror import Shadow
+from endpoints.gateway.request_ids import RequestIds
+from endpoints.gateway.routing import Deployment, RouteBook
+from endpoints.gateway.tokens import TokenAuthenticator
+from endpoints.gateway.upstream import UpstreamConnection
+from endpoints.gateway.wheel import TICK_SECONDS, TimerWheel
+from endpoints.spec.counters import Gauge, SeriesKey
+from endpoints.spec.routes import EndpointRoute, TokenRules
+
+if TYPE_CHECKING:
+    from endpoints.gateway.exchange import Exchange
+    from endpoints.gateway.instances import Instance
+    from endpoints.gateway.parsing import RequestHead
+    from endpoints.gateway.protocol import ClientConnection
+    from endpoints.gateway.settings import Settings
+
+HEALTH_PATH = b"/-/healthz"
+
+
+class DataPlane:
+    """One per process. The clocks and the dialer are replaced in tests."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        board: Board,
+        source: str,
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.settings = settings
+        self.loop = loop
+        self.board = board
+        self.clock = clock
+        self.wall_clock = wall_clock
+        self.random = random.random
+        self.next_request_id = RequestIds()
+        self.counters = Counters(source, wall_clock=wall_clock)
+        self.access_log = AccessLog(
+            settings.access_log_sample if settings.is_access_logged else None, choose=self.random
+        )
+        self.wheel = TimerWheel(clock())
+        self.book = RouteBook(self, domain=settings.domain)
+        self.connections: set[ClientConnection] = set()
+        self.queued: set[Deployment] = set()
+        self.is_draining = False
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._key_sets: dict[tuple[str, str], KeySet] = {}
+        self._next_look = 0.0
+
+    # Time ----------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Let the timers run."""
+        self.loop.call_later(TICK_SECONDS, self._tick)
+
+    def _tick(self) -> None:
+        self.loop.call_later(TICK_SECONDS, self._tick)
+        self.advance()
+
+    def advance(self) -> None:
+        """Everything that is due by now."""
+        now = self.clock()
+        self.wheel.advance(now)
+        for deployment in tuple(self.queued):
+            deployment.queue.expire(now)
+            deployment.wake()  # an instance may have become free in another process
+            if not deployment.queue:
+                self.queued.discard(deployment)
+        if now >= self._next_look:
+            self._next_look = now + 1
+            self.board.look_around()
+
+    def prune(self) -> None:
+        """Every few seconds: let connections go that are not needed."""
+        for endpoint in self.book.live:
+            for deployment in endpoint.deployments.values():
+                for instance in deployment.instances:
+                    instance.prune()
+
+    # Tasks and connections -----------------------------------------------------------------------------------
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run beside the request path."""
+        task = self.loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def dial(
+        self, factory: Callable[[], UpstreamConnection], host: str, port: int
+    ) -> tuple[asyncio.BaseTransport, UpstreamConnection]:
+        """Open a connection to an instance. Raises OSError."""
+        return await self.loop.create_connection(factory, host, port)
+
+    def opened(self, connection: ClientConnection) -> None:
+        self.connections.add(connection)
+        self.counters.accepted += 1
+
+    def closed(self, connection: ClientConnection) -> None:
+        self.connections.discard(connection)
+        self.wheel.forget(connection)
+
+    def instance_returned(self, instance: Instance) -> None:
+        """A probe succeeded: requests may be waiting for it."""
+        for deployment in tuple(self.queued):
+            if instance in deployment.instances:
+                deployment.wake()
+
+    # Deciding ------------------------------------------------------------------------------------------------
+
+    def locate(self, head: RequestHead) -> None:
+        """Which endpoint a head means, by host or by the first segment of its path, and what path remains."""
+        head.decided_for = self.book.table
+        head.is_authorised = False
+        head.prefix_for = None
+        target, host = head.target, head.host
+        if target[:1] != b"/":
+            scheme, separator, rest = target.partition(b"://")
+            if not separator or scheme.lower() not in (b"http", b"https"):
+                head.endpoint, head.endpoint_name, head.path = None, "", target
+                return
+            host, _, target = rest.partition(b"/")
+            target = b"/" + target
+        name = self.book.name_of_host(host)
+        if name is None:
+            segment, slash, rest = target[1:].partition(b"/")
+            name = segment.partition(b"?")[0].decode("latin-1")
+            target = slash + rest or b"/"
+        head.path = target
+        head.endpoint_name = name
+        head.endpoint = self.book.find(name)
+
+    def authenticator(self, route: EndpointRoute) -> Authenticator:
+        """What checks the credentials of an endpoint's callers."""
+        if route.auth_mode == "key":
+            return KeyAuthenticator(route.key_digests)
+        key_set = self._key_set(route.token) if route.auth_mode == "aad_token" and route.token else None
+        return TokenAuthenticator(route.token, key_set=key_set, wall_clock=self.wall_clock)
+
+    def _key_set(self, rules: TokenRules) -> KeySet:
+        source = (rules.jwks_uri, rules.issuer)
+        if source not in self._key_sets:
+            folder = self.settings.home.gateway / "issuers"
+            self._key_sets[source] = KeySet(
+                jwks_uri=rules.jwks_uri, issuer=rules.issuer, folder=folder, clock=self.clock
+            )
+        return self._key_sets[source]
+
+    def answer_own_path(self, exchange: Exchange) -> None:
+        """Requests that mean no endpoint: health. Raises Refusal for the rest."""
+        if exchange.head.target.partition(b"?")[0] != HEALTH_PATH:
+            raise errors.no_endpoint(exchange.head.endpoint_name)
+        body = b'{"status": "ok", "routes_version": %d}' % self.book.table.version
+        exchange.answer(200, b"\r\ncontent-type: application/json\r\ncache-control: no-store", body)
+
+    def mirror(self, exchange: Exchange, deployment: Deployment, body: bytes) -> None:
+        """Send a copy of the request to a shadow; never fails the caller."""
+        Shadow(self, exchange, deployment).begin(body)
+
+    # Counting ------------------------------------------------------------------------------------------------
+
+    def record(self, exchange: Exchange) -> None:
+        """Count an exchange that is over, and log it if it is in the sample."""
+        endpoint, deployment, instance = exchange.endpoint, exchange.deployment, exchange.instance
+        seconds = self.clock() - exchange.started_at
+        if endpoint is not None:
+            self.counters.record(
+                SeriesKey(
+                    endpoint.name,
+                    deployment.name if deployment is not None else "",
+                    instance.id if instance is not None else "",
+                    exchange.status,
+                    exchange.model_status,
+                    exchange.reason,
+                    False,
+                ),
+                request_bytes=exchange.request_bytes,
+                response_bytes=exchange.answer_bytes,
+                seconds=seconds,
+                model_seconds=exchange.model_seconds,
+            )
+            if self.access_log.wants(exchange.status):
+                self.access_log.add(exchange, at=self.wall_clock(), seconds=seconds)
+        elif exchange.reason:
+            # Names nobody knows are not worth a series each: anyone could make up a million.
+            self.counters.record(
+                SeriesKey("", "", "", exchange.status, 0, exchange.reason, False),
+                request_bytes=exchange.request_bytes,
+                response_bytes=exchange.answer_bytes,
+                seconds=seconds,
+                model_seconds=-1,
+            )
+
+    def record_malformed(self, refusal: Refusal) -> None:
+        """Count bytes that were no request."""
+        self.counters.record(
+            SeriesKey("", "", "", refusal.status, 0, refusal.code, False),
+            request_bytes=0,
+            response_bytes=0,
+            seconds=0,
+            model_seconds=-1,
+        )
+
+    def gauges(self) -> Iterator[Gauge]:
+        """How busy every deployment is that is busy at all."""
+        for endpoint in self.book.live:
+            for deployment in endpoint.deployments.values():
+                if deployment.tally.own or deployment.queue:
+                    yield Gauge(
+                        endpoint=endpoint.name,
+                        deployment=deployment.name,
+                        in_flight=deployment.tally.own,
+                        queued=len(deployment.queue),
+                        limit=deployment.limit,
+                    )

@@ -1,0 +1,250 @@
+"""One connection to an instance: writes a request, reads its answer, hands both on to a sink. Knows no endpoint."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Protocol, cast
+
+from endpoints.gateway.parsing import AnswerHead, BadAnswer, BadChunk, ChunkedDecoder, parse_answer_head
+
+if TYPE_CHECKING:
+    from endpoints.gateway.instances import Instance
+
+MAX_ANSWER_HEAD_BYTES = 64 * 1024
+_IDLE, _HEAD, _LENGTH, _CHUNKED, _UNTIL_CLOSE, _TUNNEL, _CLOSED = range(7)
+
+
+class Sink(Protocol):
+    """Who asked. Calls come in this order: one answer, any number of pieces, then complete or broken."""
+
+    is_head_request: bool
+    is_sent: bool  # the whole request has been handed to the connection
+
+    def on_answer(self, head: AnswerHead, body: bytes, is_complete: bool) -> None:
+        """The head and what came with it; with is_complete nothing else follows."""
+
+    def on_piece(self, piece: bytes) -> None:
+        """More of the body."""
+
+    def on_complete(self) -> None:
+        """The body has ended properly."""
+
+    def on_broken(self, *, is_bad: bool) -> None:
+        """No (whole) answer: the connection ended, or what came is_bad HTTP."""
+
+    def on_upgraded(self, head: AnswerHead, data: bytes) -> None:
+        """101: from here on the connection carries raw bytes."""
+
+    def on_writable(self, is_writable: bool) -> None:
+        """Back-pressure of the instance."""
+
+
+class UpstreamConnection(asyncio.Protocol):
+    """Used by one sink at a time; goes back to its instance's pool by itself when an answer is complete."""
+
+    __slots__ = (
+        "_buffer",
+        "_decoder",
+        "_is_keep_alive",
+        "_is_paused",
+        "_remaining",
+        "_state",
+        "instance",
+        "is_fresh",
+        "sink",
+        "transport",
+    )
+
+    def __init__(self, instance: Instance) -> None:
+        self.instance = instance
+        self.transport: asyncio.Transport = cast(asyncio.Transport, None)
+        self.sink: Sink | None = None
+        self.is_fresh = True  # has not served a request yet: a break is the instance's fault, not an idle time-out
+        self._state = _IDLE
+        self._buffer = b""
+        self._remaining = 0
+        self._is_keep_alive = True
+        self._is_paused = False
+        self._decoder: ChunkedDecoder | None = None
+
+    @property
+    def is_usable(self) -> bool:
+        """A request may be sent on it."""
+        return self._state == _IDLE and not self.transport.is_closing()
+
+    def send(self, sink: Sink, data: bytes) -> None:
+        """Begin a request with its head and as much of its body as there is."""
+        self.sink = sink
+        self._state = _HEAD
+        self.transport.write(data)
+
+    def abandon(self) -> None:
+        """The sink wants no more: the connection ends, since its answer is still to come."""
+        self.sink = None
+        self._state = _CLOSED
+        self.transport.abort()
+
+    def pause(self) -> None:
+        """The client reads too slowly: take no more from the instance."""
+        if not self._is_paused and not self.transport.is_closing():
+            self._is_paused = True
+            self.transport.pause_reading()
+
+    def resume(self) -> None:
+        """The client has caught up."""
+        if self._is_paused:
+            self._is_paused = False
+            if not self.transport.is_closing():
+                self.transport.resume_reading()
+
+    # asyncio.Protocol ----------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        state = self._state
+        if state == _HEAD:
+            self._read_head(data)
+        elif state == _LENGTH:
+            self._read_length(data)
+        elif state == _CHUNKED:
+            self._read_chunks(data)
+        elif state in (_UNTIL_CLOSE, _TUNNEL):
+            if self.sink is not None:
+                self.sink.on_piece(data)
+        elif state == _IDLE:  # nobody asked: not a server to trust with the next request
+            self._end()
+
+    def eof_received(self) -> bool:
+        return self._state == _TUNNEL
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        state, self._state = self._state, _CLOSED
+        self.instance.lost(self)
+        sink, self.sink = self.sink, None
+        if sink is None:
+            return
+        if state in (_UNTIL_CLOSE, _TUNNEL) and exc is None:
+            sink.on_complete()
+        else:
+            sink.on_broken(is_bad=False)
+
+    def pause_writing(self) -> None:
+        if self.sink is not None:
+            self.sink.on_writable(False)
+
+    def resume_writing(self) -> None:
+        if self.sink is not None:
+            self.sink.on_writable(True)
+
+    # Reading -------------------------------------------------------------------------------------------------
+
+    def _read_head(self, data: bytes) -> None:
+        if self._buffer:
+            data = self._buffer + data
+        end = data.find(b"\r\n\r\n")
+        if end < 0:
+            self._buffer = data
+            if len(data) > MAX_ANSWER_HEAD_BYTES:
+                self._break()
+            return
+        self._buffer = b""
+        try:
+            head = parse_answer_head(data[:end])
+        except BadAnswer:
+            self._break()
+            return
+        body = data[end + 4 :]
+        if head.status < 200:
+            self._read_interim(head, body)
+            return
+        sink = cast(Sink, self.sink)
+        self._is_keep_alive = head.is_keep_alive
+        if sink.is_head_request or head.status in (204, 304):
+            self._whole(head, b"", body)
+        elif head.content_length >= 0:
+            length = head.content_length
+            if len(body) >= length:
+                self._whole(head, body[:length], body[length:])
+            else:
+                self._state = _LENGTH
+                self._remaining = length - len(body)
+                sink.on_answer(head, body, False)
+        else:
+            self._stream(head, body)
+
+    def _whole(self, head: AnswerHead, body: bytes, rest: bytes) -> None:
+        sink = self._done(rest)
+        sink.on_answer(head, body, True)
+
+    def _stream(self, head: AnswerHead, body: bytes) -> None:
+        sink = cast(Sink, self.sink)
+        if head.content_length == -2:
+            self._state = _UNTIL_CLOSE
+            sink.on_answer(head, body, False)
+            return
+        self._state = _CHUNKED
+        self._decoder = ChunkedDecoder()
+        sink.on_answer(head, b"", False)
+        if body and self._state == _CHUNKED:
+            self._read_chunks(body)
+
+    def _read_interim(self, head: AnswerHead, rest: bytes) -> None:
+        sink = cast(Sink, self.sink)
+        if head.status == 101:
+            self._state = _TUNNEL
+            sink.on_upgraded(head, rest)
+        elif rest:
+            self._read_head(rest)
+
+    def _read_length(self, data: bytes) -> None:
+        sink = cast(Sink, self.sink)
+        remaining = self._remaining
+        if len(data) < remaining:
+            self._remaining = remaining - len(data)
+            sink.on_piece(data)
+            return
+        rest = data[remaining:]
+        sink.on_piece(data[:remaining] if rest else data)
+        if self.sink is sink:
+            self._done(rest).on_complete()
+
+    def _read_chunks(self, data: bytes) -> None:
+        sink, decoder = cast(Sink, self.sink), cast(ChunkedDecoder, self._decoder)
+        try:
+            pieces = decoder.feed(data)
+        except BadChunk:
+            self._break()
+            return
+        for piece in pieces:
+            sink.on_piece(piece)
+            if self.sink is not sink:
+                return
+        if decoder.is_done:
+            self._decoder = None
+            self._done(decoder.rest).on_complete()
+
+    def _done(self, rest: bytes) -> Sink:
+        """The answer is whole: the connection serves the next request or ends."""
+        sink = cast(Sink, self.sink)
+        self.sink = None
+        if self._is_keep_alive and not rest and sink.is_sent and not self.transport.is_closing():
+            self._state = _IDLE
+            self.is_fresh = False
+            self.resume()
+            self.instance.put_back(self)
+        else:
+            self._end()
+        return sink
+
+    def _break(self) -> None:
+        sink, self.sink = self.sink, None
+        self._end()
+        if sink is not None:
+            sink.on_broken(is_bad=True)
+
+    def _end(self) -> None:
+        self._state = _CLOSED
+        self.instance.lost(self)
+        self.transport.abort()
