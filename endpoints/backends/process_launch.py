@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import subprocess
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +31,7 @@ printf '%s\\n' "$?" >"$exit_file"
 """
 # Runs the shim in the background and ends, so that the shim has no parent here and can leave no zombie.
 _FORK = '/bin/sh -c "$@" &'
+_BIRTH_S = 2.0
 
 
 @contextmanager
@@ -67,6 +69,7 @@ def launch(
 ) -> None:
     """Start `command` detached; its shim writes `pid` and `exit` into `folder`, its own output goes to `console.log`.
 
+    Returns when the process has been born (a few milliseconds), so that whoever stops it at once can signal it.
     held: descriptor of the launch lock, kept open by the process for its whole life.
     """
     limits = "" if memory_kib is None else str(memory_kib)
@@ -83,6 +86,16 @@ def launch(
             pass_fds=(held,),
             check=True,
         )
+    deadline = time.monotonic() + _BIRTH_S
+    while not _has_line(folder / "pid") and time.monotonic() < deadline:
+        time.sleep(0.001)
+
+
+def _has_line(path: Path) -> bool:
+    try:
+        return path.read_bytes().endswith(b"\n")
+    except FileNotFoundError:
+        return False
 
 
 # What an instance may see of the host's environment: no secret of the studio, only what programs need to work there.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -34,8 +36,10 @@ TINY_SERVER = Path(__file__).resolve().parent.parent / "tiny_server"
 
 
 class Harness(Protocol):
-    backend: Backend
     template: InstanceTemplate
+
+    @property
+    def backend(self) -> Backend: ...
 
     def end_from_outside(self, instance: ObservedInstance) -> None: ...
 
@@ -115,9 +119,6 @@ class ProcessHarness:
         )
 
     def end_from_outside(self, instance: ObservedInstance) -> None:
-        import os
-        import signal
-
         assert instance.pid is not None
         os.kill(instance.pid, signal.SIGKILL)
 
