@@ -27,13 +27,14 @@ _LONG_TIMEOUT = httpx.Timeout(600.0, connect=5.0)
 class StudioClient:
     """One studio, one token. Close it, or use it as a context manager."""
 
-    def __init__(self, connection: Connection, *, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(self, connection: Connection) -> None:
         self.url = connection.url
         self._http = httpx.Client(
             base_url=f"{connection.url}/api/v1/",
             headers={"Authorization": f"Bearer {connection.token}", "Accept": "application/json"},
             timeout=_TIMEOUT,
-            transport=transport,
+            # A studio on this machine is never behind the proxy that the environment names.
+            trust_env=not _is_local(connection.url),
         )
 
     def __enter__(self) -> Self:
@@ -137,6 +138,11 @@ class StudioClient:
             raise StudioUnreachable(f"The connection to {self.url} broke: {error}.") from error
         except httpx.InvalidURL as error:
             raise StudioUnreachable(f"'{self.url}' is not the address of a studio: {error}.") from error
+
+
+def _is_local(url: str) -> bool:
+    host = httpx.URL(url).host
+    return host in {"localhost", "::1"} or host.startswith("127.") or host.endswith(".localhost")
 
 
 def _address(path: tuple[str, ...]) -> str:

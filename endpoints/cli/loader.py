@@ -14,10 +14,10 @@ _ROOM = "endpoints.cli.commands"
 # Every long flag there is, for the check of `-name`; kept in step with the flags below by a test.
 _WORDS = (
     "add all-traffic auth-mode build-context conda-file container debug defaults deployment-name "
-    "description dockerfile-path download-path endpoint-name file follow force-string help image include- "
-    "archived instance key-type label lines list-defaults mirror-traffic name no-wait only-show-errors "
-    "os-type output path query remove request-file resource-group set skip-script-validation subscription "
-    "traffic type verbose version workspace-name yes"
+    "description dockerfile-path download-path endpoint-name file follow force-string help image "
+    "include-archived instance key-type label lines list-defaults mirror-traffic name no-wait "
+    "only-show-errors os-type output path query remove request-file resource-group set "
+    "skip-script-validation subscription traffic type verbose version workspace-name yes"
 )
 LONG_FLAGS = frozenset(f"--{word}" for word in _WORDS.split())
 

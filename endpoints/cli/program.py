@@ -7,7 +7,7 @@ import traceback
 from typing import Any
 
 from knack.cli import CLI
-from knack.events import EVENT_PARSER_GLOBAL_CREATE
+from knack.events import EVENT_INVOKER_POST_PARSE_ARGS, EVENT_PARSER_GLOBAL_CREATE
 from knack.util import CLIError
 
 from endpoints.cli.connection import configuration_folder
@@ -26,10 +26,12 @@ class Program(CLI):  # type: ignore[misc]
             cli_name="slipway",
             config_dir=str(configuration_folder()),
             config_env_var_prefix="SLIPWAY",
+            out_file=sys.stdout,
             commands_loader_cls=Loader,
         )
         self._is_debug = False
         self.register_event(EVENT_PARSER_GLOBAL_CREATE, _add_global_flags)
+        self.register_event(EVENT_INVOKER_POST_PARSE_ARGS, _keep_subscription)
 
     def get_cli_version(self) -> str:
         from endpoints.cli.main import version
@@ -63,6 +65,11 @@ def _add_global_flags(_: Any, *, arg_group: Any, **__: Any) -> None:
     for flags in (("--resource-group", "-g"), ("--workspace-name", "-w"), ("--subscription",)):
         dest = f"_{flags[0].strip('-').replace('-', '_')}"
         arg_group.add_argument(*flags, dest=dest, metavar="NAME", help="Accepted and ignored.")
+
+
+def _keep_subscription(program: Any, *, args: Any, **_: Any) -> None:
+    """The one global flag a command asks for: `account set` saves it."""
+    program.invocation.data["subscription"] = args._subscription
 
 
 def tell(failure: CommandFailed | SlipwayError) -> None:

@@ -24,8 +24,11 @@ def configure(cmd: Any, defaults: list[str] | None = None, list_defaults: bool =
     return None
 
 
-def set_account(cmd: Any, subscription: str) -> None:
-    """Save the name of a subscription."""
+def set_account(cmd: Any) -> None:
+    """Save the name given by --subscription."""
+    subscription = cmd.cli_ctx.invocation.data["subscription"]
+    if not subscription:
+        raise UsageError("--subscription is missing: which one?")
     cmd.cli_ctx.config.set_value("account", "subscription", subscription)
 
 
