@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, include, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("studio.pages.urls")),
+]
+
+handler400 = "studio.pages.errors.bad_request"
+handler403 = "studio.pages.errors.forbidden"
+handler404 = "studio.pages.errors.not_found"
+handler500 = "studio.pages.errors.server_error"

@@ -6,11 +6,11 @@ Every function takes the person first and raises NotFound or Forbidden of `endpo
 from endpoints.selectors.addresses import scoring_uri
 from endpoints.selectors.compute import DeploymentUsage, FamilyUsage, instance_types, quota_usage, size_of
 from endpoints.selectors.environments import build_of, environment_versions, environments_for, get_environment_version
+from endpoints.selectors.logs import build_log, build_log_sources, deployment_logs, log_sources
 from endpoints.selectors.online import (
     authorised_deployment,
     authorised_endpoint,
     current_revision,
-    current_revisions,
     deployments_of,
     deployments_using,
     endpoints_for,
@@ -28,9 +28,11 @@ __all__ = [
     "FamilyUsage",
     "authorised_deployment",
     "authorised_endpoint",
+    "build_log",
+    "build_log_sources",
     "build_of",
     "current_revision",
-    "current_revisions",
+    "deployment_logs",
     "deployments_of",
     "deployments_using",
     "endpoints_for",
@@ -43,6 +45,7 @@ __all__ = [
     "get_operation",
     "instance_types",
     "instances_of",
+    "log_sources",
     "model_versions",
     "models_for",
     "operations_for",

@@ -116,14 +116,6 @@ def current_revision(user: User, deployment: OnlineDeployment) -> DeploymentRevi
     return revision_now(deployment)
 
 
-def current_revisions(user: User, endpoint: str) -> dict[int, DeploymentRevision]:
-    """The wanted revision of each of the endpoint's deployments, by the deployment's key. One query for all."""
-    found = authorised_endpoint(user, endpoint, actions.DEPLOYMENTS_READ)
-    rows = DeploymentRevision.objects.filter(deployment__endpoint=found, number=F("deployment__revision"))
-    rows = rows.select_related("model_version__model", "environment_version__environment")
-    return {row.deployment_id: row for row in rows}
-
-
 def instances_of(user: User, deployment: OnlineDeployment, *, include_ended: bool = False) -> QuerySet[Instance]:
     """Instances as last observed, oldest first; with `include_ended` those that are gone as well."""
     _require_readable(user, deployment)

@@ -1,4 +1,4 @@
-"""Request and answer bodies as people read them: samples to begin with, JSON laid out, images, and what is none of these."""
+"""Request and answer bodies as people read them: samples, JSON laid out, images, and what is none of these."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from dataclasses import dataclass
 EMPTY_SAMPLE = '{"data": []}'
 # Under these names a sample request may be kept with a model or deployment.
 SAMPLE_PROPERTIES = ("sample_request", "sample_input", "sample_input_data")
+_PLAIN_LIST = re.compile(r"\[\n\s*([^\[\]{}]*?)\n\s*\]")
+_LINE_BREAK = re.compile(r"\n\s*")
 _MAX_TEXT = 100_000
 _MAX_IMAGE_BYTES = 2 * 1024 * 1024
 
@@ -50,9 +52,7 @@ def laid_out(value: object) -> str:
     """JSON with an indent, lists of plain values on one line each."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
     # A line break never stands inside a JSON string, so taking breaks out changes no value.
-    return re.sub(
-        r"\[\n[^\[\]{}]*\]", lambda found: re.sub(r"\n\s*", " ", found[0]).replace("[ ", "[", 1)[:-2] + "]", text
-    )
+    return _PLAIN_LIST.sub(lambda found: f"[{_LINE_BREAK.sub(' ', found[1])}]", text)
 
 
 def shown(body: bytes, content_type: str) -> ShownBody:

@@ -74,20 +74,20 @@ class InvokeForm(SlimForm):
         file = self.cleaned_data.get("file")
         if file and file.size > MAX_PAYLOAD_BYTES:
             self.add_error("file", f"The gateway takes up to {MAX_PAYLOAD_BYTES // 1024**2} MiB; this file is larger.")
-        if file or self.content_type != "application/json" or "body" in self.errors:
+        if file or self.sent_type() != "application/json" or "body" in self.errors:
             return
         if problem := bodies.json_problem(self.cleaned_data["body"]):
             self.add_error("body", f"Not JSON at line {problem.line}, column {problem.column}: {problem.message}.")
 
-    @property
-    def content_type(self) -> str:
+    def sent_type(self) -> str:
+        """The content type of the text."""
         return str(self.cleaned_data.get("content_type") or CONTENT_TYPES[0])
 
     def payload(self) -> tuple[bytes, str]:
         """The bytes to send and what they are."""
         if file := self.cleaned_data.get("file"):
             return file.read(), file.content_type or "application/octet-stream"
-        return self.cleaned_data["body"].replace("\r\n", "\n").encode(), self.content_type
+        return self.cleaned_data["body"].replace("\r\n", "\n").encode(), self.sent_type()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from django.conf import settings
+from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django.utils.functional import SimpleLazyObject
 
 from endpoints import selectors
+from endpoints.spec.errors import Forbidden
 from studio.access.models import User
 
 THEMES = ("light", "dark")
 THEME_COOKIE = "theme"
+# Pages that belong to another area's line.
+BELOW = {"deployments": "endpoints", "deploy": "endpoints"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +44,43 @@ def shell(request: HttpRequest) -> dict[str, object]:
 
 
 def _entries(request: HttpRequest) -> Iterator[Entry]:
+    """The areas there are and this person may read, with how much is in them."""
     user = request.user
     if not isinstance(user, User):
         return
     match = request.resolver_match
-    here = (match.namespace or match.url_name) if match else ""
+    name = (match.namespace or match.url_name or "") if match else ""
+    here = BELOW.get(name, name)
+    heading = ""
+    for area in _areas(user):
+        heading = area.heading or heading
+        try:
+            count = area.rows().count() if area.rows else None
+            url = reverse(area.name)
+        except (Forbidden, NoReverseMatch):
+            continue
+        yield Entry(area.title, url, area.name.partition(":")[0] == here, count, heading)
+        heading = ""
 
-    def entry(title: str, name: str, *, heading: str = "", count: Callable[[], int] | None = None) -> Entry:
-        area = name.partition(":")[0]
-        return Entry(title, reverse(name), here == area, count() if count else None, heading)
 
-    yield entry("Overview", "home")
-    yield entry("Online endpoints", "endpoints:list", heading="Serve", count=lambda: selectors.endpoints_for(user).count())
-    yield entry("Models", "models:list", heading="Assets", count=lambda: selectors.models_for(user).count())
-    yield entry("Environments", "environments:list", count=lambda: selectors.environments_for(user).count())
-    yield entry("Quota", "quota", heading="Govern")
-    yield entry("Activity", "operations:list")
-    yield entry("API tokens", "tokens:list")
-    yield entry("API docs", "api-docs")
+@dataclass(frozen=True, slots=True)
+class Area:
+    """A line of the side bar as planned. name: of its URL. rows: what is counted."""
+
+    title: str
+    name: str
+    heading: str = ""
+    rows: Callable[[], QuerySet[Any]] | None = None
+
+
+def _areas(user: User) -> tuple[Area, ...]:
+    return (
+        Area("Overview", "home"),
+        Area("Online endpoints", "endpoints:list", "Serve", lambda: selectors.endpoints_for(user)),
+        Area("Models", "models:list", "Assets", lambda: selectors.models_for(user)),
+        Area("Environments", "environments:list", rows=lambda: selectors.environments_for(user)),
+        Area("Quota", "quota", "Govern"),
+        Area("Activity", "operations:list"),
+        Area("API tokens", "tokens:list"),
+        Area("API docs", "api-docs"),
+    )

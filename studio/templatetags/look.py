@@ -5,7 +5,10 @@ Formatting only: it knows no requests and asks the database nothing.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Protocol
 
 from django import template
@@ -28,6 +31,7 @@ class Timed(Protocol):
 
 
 @register.simple_tag
+@lru_cache(maxsize=256)
 def icon(name: str, size: int = 16) -> SafeString:
     """An icon drawn inline; it says nothing to a screen reader, the word beside it does."""
     return mark_safe(lucide(name, size=size, aria_hidden="true"))  # noqa: S308  drawn from the icon set
@@ -48,6 +52,40 @@ def series_colour(name: str, index: int) -> str:
 def colour(deployment: object) -> str:
     """The CSS colour of a deployment row."""
     return series_colour(getattr(deployment, "name", ""), getattr(deployment, "colour", 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One part of a split."""
+
+    name: str
+    percent: int
+    colour: str
+
+
+class Coloured(Protocol):
+    """What has a name and its place in the order of creation."""
+
+    name: str
+    colour: int
+
+
+@register.simple_tag
+def shares(traffic: Mapping[str, int], deployments: Iterable[Coloured]) -> list[Share]:
+    """The split in the order of the deployments, those without a share included."""
+    return [Share(one.name, traffic.get(one.name, 0), colour(one)) for one in deployments]
+
+
+@register.filter
+def get(mapping: Mapping[object, object], key: object) -> object:
+    """`mapping[key]`, None where it is not there; templates cannot look up by a variable themselves."""
+    return mapping.get(key)
+
+
+@register.filter
+def item(items: Sequence[object], index: int) -> object:
+    """`items[index]`; templates cannot look up by a variable themselves."""
+    return items[index]
 
 
 def duration_words(seconds: float) -> str:
@@ -74,6 +112,38 @@ def took(timed: Timed) -> str:
     if timed.started_at is None or timed.finished_at is None:
         return ""
     return duration_words((timed.finished_at - timed.started_at).total_seconds())
+
+
+class Lasting(Protocol):
+    """Anything that was asked for and came to an end."""
+
+    created_at: datetime
+    finished_at: datetime | None
+
+
+@register.filter
+def lasted(lasting: Lasting) -> str:
+    """From being asked for to the end; "" while there is none."""
+    return duration_words((lasting.finished_at - lasting.created_at).total_seconds()) if lasting.finished_at else ""
+
+
+class Starting(Protocol):
+    """An instance: begun, and ready some time later."""
+
+    created_at: datetime
+    ready_at: datetime | None
+
+
+@register.filter
+def ready_after(starting: Starting) -> str:
+    """How long it took to become ready; "" while it has not."""
+    return duration_words((starting.ready_at - starting.created_at).total_seconds()) if starting.ready_at else ""
+
+
+@register.filter
+def from_epoch(seconds: float) -> datetime:
+    """Seconds since 1970 as a time in UTC."""
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def age_words(age: timedelta) -> str:

@@ -1,0 +1,58 @@
+"""How programs call an endpoint: its keys, shown only when asked for, and samples that call it."""
+
+from __future__ import annotations
+
+from django.http import Http404, HttpResponse
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from endpoints import selectors, services
+from studio.access import actions
+from studio.access.policy import require
+from studio.pages.answers import Request, go, page
+from studio.pages.endpoints import frame
+from studio.pages.samples import samples_for
+
+KEY_TYPES = ("primary", "secondary")
+
+
+@require_GET
+def consume(request: Request, name: str) -> HttpResponse:
+    context = frame(request.user, name, "consume")
+    endpoint = selectors.get_endpoint(request.user, name)
+    context["samples"] = samples_for(name=name, scoring_uri=str(context["scoring_uri"]), auth_mode=endpoint.auth_mode)
+    return page(request, "pages/endpoints/consume.html", context)
+
+
+@never_cache
+@require_POST
+def show_keys(request: Request, name: str) -> HttpResponse:
+    """The secrets themselves. A POST, so that no history, preload or log of addresses ever holds or triggers it."""
+    context = frame(request.user, name, "consume")
+    endpoint = selectors.get_endpoint(request.user, name)
+    context["credentials"] = services.get_credentials(request.user, name=name)
+    context["samples"] = samples_for(name=name, scoring_uri=str(context["scoring_uri"]), auth_mode=endpoint.auth_mode)
+    return page(request, "pages/endpoints/consume.html", context, fragment="keys")
+
+
+@require_http_methods(["GET", "POST"])
+def regenerate_key(request: Request, name: str, key_type: str) -> HttpResponse:
+    if key_type not in KEY_TYPES:
+        raise Http404
+    require(request.user, actions.REGENERATE_KEYS, name)
+    selectors.get_endpoint(request.user, name)
+    back = reverse("endpoints:consume", args=[name])
+    if request.method == "POST":
+        services.regenerate_key(request.user, name=name, key_type=key_type)
+        return go(request, back)
+    other = next(one for one in KEY_TYPES if one != key_type)
+    context = {
+        "title": f"Regenerate the {key_type} key of {name}?",
+        "intro": f"Callers that use the {key_type} key are refused within a second. "
+        f"Move them to the {other} key first; it stays as it is.",
+        "submit": "Regenerate",
+        "danger": True,
+        "back": back,
+    }
+    return page(request, "pages/form.html", context, fragment="form")

@@ -1,0 +1,88 @@
+"""Programs that call an endpoint, ready to be copied. Text only: it knows no database and no request."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from textwrap import dedent
+
+SAMPLE_BODY = {"data": [[1, 2, 3, 4]]}
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One way to call: `language` is its tab's word."""
+
+    language: str
+    text: str
+
+
+def samples_for(*, name: str, scoring_uri: str, auth_mode: str) -> list[Sample]:
+    """The same call with curl, Python, JavaScript and the command line."""
+    variable = "SLIPWAY_KEY" if auth_mode == "key" else "SLIPWAY_TOKEN_OF_ENDPOINT"
+    body = json.dumps(SAMPLE_BODY)
+    return [
+        Sample("curl", curl(scoring_uri, variable, body)),
+        Sample("Python", _python(scoring_uri, variable, body)),
+        Sample("JavaScript", _javascript(scoring_uri, variable, body)),
+        Sample("CLI", _command_line(name)),
+    ]
+
+
+def curl(scoring_uri: str, variable: str = "SLIPWAY_KEY", body: str = json.dumps(SAMPLE_BODY)) -> str:
+    return "\n".join(
+        [
+            f"curl {scoring_uri} \\",
+            f'  -H "Authorization: Bearer ${variable}" \\',
+            '  -H "Content-Type: application/json" \\',
+            f"  -d '{body}'",
+        ]
+    )
+
+
+def _python(scoring_uri: str, variable: str, body: str) -> str:
+    return dedent(
+        f"""\
+        import json
+        import os
+        import urllib.request
+
+        request = urllib.request.Request(
+            "{scoring_uri}",
+            data=json.dumps({body}).encode(),
+            headers={{
+                "Authorization": f"Bearer {{os.environ['{variable}']}}",
+                "Content-Type": "application/json",
+                # "azureml-model-deployment": "blue",  # this deployment, whatever the split says
+            }},
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            print(json.load(answer))
+        """
+    ).rstrip()
+
+
+def _javascript(scoring_uri: str, variable: str, body: str) -> str:
+    return dedent(
+        f"""\
+        const answer = await fetch("{scoring_uri}", {{
+          method: "POST",
+          headers: {{
+            "Authorization": `Bearer ${{process.env.{variable}}}`,
+            "Content-Type": "application/json",
+          }},
+          body: JSON.stringify({body}),
+        }});
+        if (!answer.ok) throw new Error(`${{answer.status}} ${{await answer.text()}}`);
+        console.log(await answer.json());
+        """
+    ).rstrip()
+
+
+def _command_line(name: str) -> str:
+    return "\n".join(
+        [
+            f"slipway online-endpoint get-credentials --name {name}",
+            f"slipway online-endpoint invoke --name {name} --request-file sample-request.json",
+        ]
+    )

@@ -1,0 +1,66 @@
+"""Signing in and out, who must be signed in, and the theme. It decides nothing about what a person may do."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib.auth import views as auth
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.middleware import LoginRequiredMiddleware
+from django.forms import BaseForm
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
+from django.utils.decorators import method_decorator
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_POST
+from django_htmx.http import HttpResponseClientRedirect
+
+from studio.pages.answers import wants_fragment
+from studio.pages.shell import THEME_COOKIE, THEMES
+
+YEAR_S = 365 * 24 * 3600
+
+
+class SignInRequired(LoginRequiredMiddleware):
+    """Every view wants a signed-in person unless it says otherwise; a fragment sends its whole page to sign in."""
+
+    def handle_no_permission(self, request: HttpRequest, view_func: object) -> HttpResponseBase:
+        answer = super().handle_no_permission(request, view_func)
+        return HttpResponseClientRedirect(str(settings.LOGIN_URL)) if wants_fragment(request) else answer
+
+
+@method_decorator(login_not_required, name="dispatch")
+class SignIn(auth.LoginView):
+    template_name = "pages/sign_in.html"
+    redirect_authenticated_user = True
+
+    def form_invalid(self, form: BaseForm) -> HttpResponse:
+        answer = super().form_invalid(form)  # type: ignore[arg-type]  # the stubs want the exact form class
+        answer.status_code = 422
+        return answer
+
+    def get_form(self, form_class: type[AuthenticationForm] | None = None) -> AuthenticationForm:
+        form = super().get_form(form_class)
+        form.error_messages["invalid_login"] = "No such user name with this password. Mind upper and lower case."
+        return form
+
+
+sign_in = SignIn.as_view()
+sign_out = auth.LogoutView.as_view()
+
+
+@login_not_required
+@require_POST
+def theme(request: HttpRequest) -> HttpResponse:
+    """Remember light, dark or (empty) the system's choice in a cookie of this browser."""
+    wanted = request.POST.get("next", "")
+    is_ours = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
+    answer = redirect(wanted if is_ours else "home")
+    choice = request.POST.get("theme", "")
+    if choice in THEMES:
+        answer.set_cookie(
+            THEME_COOKIE, choice, max_age=YEAR_S, samesite="Lax", secure=request.is_secure(), httponly=True
+        )
+    else:
+        answer.delete_cookie(THEME_COOKIE, samesite="Lax")
+    return answer

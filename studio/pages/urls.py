@@ -1,0 +1,103 @@
+"""Addresses of the pages. What makes something new stands below /new/, so that no name can hide it."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, URLResolver, include, path
+
+from studio.pages import (
+    deployments,
+    endpoint_access,
+    endpoints,
+    environments,
+    home,
+    invoke,
+    logs,
+    models,
+    operations,
+    quota,
+    session,
+    tokens,
+)
+
+Patterns = list[URLPattern | URLResolver]
+
+endpoint_urls: Patterns = [
+    path("endpoints/", endpoints.endpoint_list, name="list"),
+    path("new/endpoint/", endpoints.endpoint_create, name="create"),
+    path("endpoints/<str:name>/", endpoints.endpoint_detail, name="detail"),
+    path("endpoints/<str:name>/edit/", endpoints.endpoint_edit, name="edit"),
+    path("endpoints/<str:name>/delete/", endpoints.endpoint_delete, name="delete"),
+    path("endpoints/<str:name>/traffic/", endpoints.endpoint_traffic, name="traffic"),
+    path("endpoints/<str:name>/test/", invoke.test_panel, name="test"),
+    path("endpoints/<str:name>/test/log/<uuid:request_id>/", invoke.test_log, name="test-log"),
+    path("endpoints/<str:name>/test/", invoke.test_panel, name="test"),
+    path("endpoints/<str:name>/test/log/<uuid:request_id>/", invoke.test_log, name="test-log"),
+    path("endpoints/<str:name>/logs/", logs.endpoint_logs, name="logs"),
+    path("endpoints/<str:name>/consume/", endpoint_access.consume, name="consume"),
+    path("endpoints/<str:name>/keys/", endpoint_access.show_keys, name="keys"),
+    path("endpoints/<str:name>/keys/<str:key_type>/", endpoint_access.regenerate_key, name="regenerate-key"),
+    path("endpoints/<str:name>/activity/", operations.endpoint_activity, name="activity"),
+]
+
+_deployment = "endpoints/<str:endpoint>/deployments/<str:name>/"
+deployment_urls: Patterns = [
+    path(_deployment, deployments.deployment_detail, name="detail"),
+    path(f"{_deployment}yaml/", deployments.deployment_yaml, name="yaml"),
+    path(f"{_deployment}scale/", deployments.deployment_scale, name="scale"),
+    path(f"{_deployment}retry/", deployments.deployment_retry, name="retry"),
+    path(f"{_deployment}delete/", deployments.deployment_delete, name="delete"),
+    path(f"{_deployment}logs/", logs.deployment_logs, name="logs"),
+    path(f"{_deployment}logs/stream", logs.deployment_stream, name="log-stream"),
+    path(f"{_deployment}logs/text", logs.deployment_text, name="log-text"),
+]
+
+model_urls: Patterns = [
+    path("models/", models.model_list, name="list"),
+    path("new/model/", models.model_register, name="register"),
+    path("models/<str:name>/", models.model_detail, name="detail"),
+    path("models/<str:name>/<str:version>/", models.model_detail, name="version"),
+    path("models/<str:name>/<str:version>/edit/", models.model_edit, name="edit"),
+    path("models/<str:name>/<str:version>/archive/", models.model_archive, name="archive"),
+    path("models/<str:name>/<str:version>/restore/", models.model_restore, name="restore"),
+    path("models/<str:name>/<str:version>/download/", models.model_download, name="download"),
+]
+
+environment_urls: Patterns = [
+    path("environments/", environments.environment_list, name="list"),
+    path("new/environment/", environments.environment_register, name="register"),
+    path("environments/<str:name>/", environments.environment_detail, name="detail"),
+    path("environments/<str:name>/<str:version>/", environments.environment_detail, name="version"),
+    path("environments/<str:name>/<str:version>/edit/", environments.environment_edit, name="edit"),
+    path("environments/<str:name>/<str:version>/build/", environments.environment_build, name="build"),
+    path("environments/<str:name>/<str:version>/archive/", environments.environment_archive, name="archive"),
+    path("environments/<str:name>/<str:version>/restore/", environments.environment_restore, name="restore"),
+    path("environments/<str:name>/<str:version>/build-log/stream", logs.build_stream, name="build-log-stream"),
+    path("environments/<str:name>/<str:version>/build-log/text", logs.build_text, name="build-log-text"),
+]
+
+operation_urls: Patterns = [
+    path("activity/", operations.operation_list, name="list"),
+    path("activity/<uuid:operation_id>/", operations.operation_detail, name="detail"),
+]
+
+token_urls: Patterns = [
+    path("tokens/", tokens.token_list, name="list"),
+    path("new/token/", tokens.token_create, name="create"),
+    path("tokens/<str:token_key>/revoke/", tokens.token_revoke, name="revoke"),
+]
+
+urlpatterns: Patterns = [
+    path("", home.home, name="home"),
+    path("search/", home.search, name="search"),
+    path("sign-in/", session.sign_in, name="sign-in"),
+    path("sign-out/", session.sign_out, name="sign-out"),
+    path("theme/", session.theme, name="theme"),
+    path("quota/", quota.quota, name="quota"),
+    path("", include((endpoint_urls, "endpoints"))),
+    path("", include((deployment_urls, "deployments"))),
+    path("", include((model_urls, "models"))),
+    path("", include((environment_urls, "environments"))),
+    path("", include((operation_urls, "operations"))),
+    path("", include((token_urls, "tokens"))),
+    path("deploy/", include("studio.wizards.urls")),
+]
