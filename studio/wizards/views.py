@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -180,7 +180,7 @@ class DeployWizard(NamedUrlWizardView):  # type: ignore[misc]
             self.storage.extra_data = {**self.storage.extra_data, "wish": _wish(self.request)}
 
 
-step = DeployWizard.as_view(progress.STEPS.items(), url_name="deploy:step")
+step: Callable[..., HttpResponseBase] = DeployWizard.as_view(progress.STEPS.items(), url_name="deploy:step")
 
 
 def start(request: HttpRequest) -> HttpResponseBase:

@@ -156,8 +156,8 @@ class EnvironmentStep(Step):
         """The packages, then the name they are registered under."""
         label = "the conda file" if kind == "conda" else "at least one package"
         if text := self.require(kind, f"Paste {label}, or upload it."):
-            for message in definition_errors(kind, _unix(text)):
-                self.refuse(kind, message)
+            for problem in definition_errors(kind, _unix(text)):
+                self.refuse(kind, problem)
         name = self.require("name", "Give the environment a name.")
         if name and (message := asset_name_problem(name)):
             self.refuse("name", message)
