@@ -6,7 +6,7 @@ Refusals become StudioError with the studio's own sentence, silence becomes Stud
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import IO, Any, Self
 from urllib.parse import quote
@@ -62,15 +62,15 @@ class StudioClient:
     def delete(self, *path: str) -> Any:
         return self._call("DELETE", path)
 
-    def put_part(self, upload_id: str, *, path: str, offset: int, data: bytes) -> None:
-        """Append `data` to a file of an upload."""
+    def put_part(self, upload_id: str, *, path: str, offset: int, length: int, chunks: Iterable[bytes]) -> None:
+        """Send `length` bytes of a file of an upload, read from `chunks` while they go; sending again is no harm."""
         address = _address(("uploads", upload_id, "files"))
         with self._translated():
             answer = self._http.put(
                 address,
                 params={"path": path, "offset": offset},
-                content=data,
-                headers={"Content-Type": "application/octet-stream"},
+                content=chunks,
+                headers={"Content-Type": "application/octet-stream", "Content-Length": str(length)},
                 timeout=_LONG_TIMEOUT,
             )
             _raise_for(answer)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from endpoints.cli.client import Json, StudioClient
 from endpoints.cli.failures import CommandFailed, StudioUnreachable
@@ -19,6 +20,7 @@ from endpoints.spec.errors import FieldError, Invalid
 
 PART_BYTES = 8 * 1024 * 1024
 _ATTEMPTS = 4
+_CHUNK_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,22 +103,22 @@ class Uploader:
         return upload_id
 
     def _send_file(self, file: LocalFile, upload_id: str, *, label: str, sent: int, total: int) -> int:
-        offset = 0
+        """Part after part; an empty file is one empty part. Returns what has been sent of the whole."""
         with file.path.open("rb") as stream:
-            while (part := stream.read(PART_BYTES)) or offset == 0:
-                self._send_part(upload_id, file.relative, offset, part)
-                offset += len(part)
-                self.terminal.show(_progress(label, sent + offset, total))
-                if not part:
-                    break
-        if offset != file.size_bytes:
-            raise CommandFailed(f"{file.path} changed while it was being sent; try again.")
-        return sent + offset
+            if os.fstat(stream.fileno()).st_size != file.size_bytes:
+                raise _changed(file)
+            for offset in range(0, max(file.size_bytes, 1), PART_BYTES):
+                length = min(PART_BYTES, file.size_bytes - offset)
+                self._send_part(file, stream, upload_id, offset=offset, length=length)
+                self.terminal.show(_progress(label, sent + offset + length, total))
+        return sent + file.size_bytes
 
-    def _send_part(self, upload_id: str, path: str, offset: int, part: bytes) -> None:
+    def _send_part(self, file: LocalFile, stream: IO[bytes], upload_id: str, *, offset: int, length: int) -> None:
         for attempt in range(1, _ATTEMPTS + 1):
+            stream.seek(offset)
+            chunks = _chunks(file, stream, length)
             try:
-                self.client.put_part(upload_id, path=path, offset=offset, data=part)
+                self.client.put_part(upload_id, path=file.relative, offset=offset, length=length, chunks=chunks)
             except StudioUnreachable:
                 if attempt == _ATTEMPTS:
                     raise
@@ -132,6 +134,20 @@ class Uploader:
                 f"The studio stored {stored[1]} files of {stored[0]} bytes from {root},"
                 f" but {file_count} files of {sent} bytes were sent; try again."
             )
+
+
+def _chunks(file: LocalFile, stream: IO[bytes], length: int) -> Iterator[bytes]:
+    """`length` bytes in small pieces, so that the file's bytes pass through and are never held."""
+    while length:
+        chunk = stream.read(min(_CHUNK_BYTES, length))
+        if not chunk:
+            raise _changed(file)
+        length -= len(chunk)
+        yield chunk
+
+
+def _changed(file: LocalFile) -> CommandFailed:
+    return CommandFailed(f"{file.path} changed while it was being sent; try again.")
 
 
 def _progress(label: str, sent: int, total: int) -> str:
