@@ -40,6 +40,11 @@ app.conf.update(
     task_default_queue="slipway",
     timezone="UTC",
     worker_hijack_root_logger=False,
+    beat_schedule={
+        # A sweep that waited longer than its turn is not worth doing: the next one finds the same.
+        "sweep": {"task": "endpoints.tasks.sweep", "schedule": 2.0, "options": {"expires": 4}},
+        "garbage": {"task": "endpoints.tasks.collect_garbage", "schedule": 3600.0, "options": {"expires": 3600}},
+    },
 )
 app.autodiscover_tasks(["endpoints"])
 

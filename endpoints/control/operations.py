@@ -45,6 +45,13 @@ class Progress:
                 continue
             _move(step, state, detail, now)
 
+    def note(self, detail: str, *, now: datetime) -> None:
+        """Say on the step under way (or the next one) what it waits for."""
+        for operation in self.target.running().filter(generation=self.generation):
+            step = operation.steps.filter(state__in=_OPEN_STEPS).order_by("-state", "order").first()
+            if step is not None:
+                _move(step, StepState.RUNNING, detail, now)
+
     def finish(self, failure: Failure | None, *, now: datetime) -> None:
         """End the operations of this generation and of those before it that never got to their end."""
         supersede(self.target, self.generation, now=now)

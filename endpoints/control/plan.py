@@ -20,6 +20,7 @@ UNEXPLAINED_ATTEMPTS = 3
 # A revision that worked before keeps being restarted; its operation stops waiting after so many failures in a row.
 PROVEN_ATTEMPTS = 5
 SOON_S = 0.05
+SOON_AT_MOST_S = 0.25
 LATER_S = 1.0
 
 _LIVE = frozenset({InstanceState.STARTING, InstanceState.READY, InstanceState.UNREADY})
@@ -264,7 +265,13 @@ def _outcome(fleet: _Fleet) -> Outcome:
 
 
 def _look_in(fleet: _Fleet, *, start: int, wait_s: float) -> float:
-    """Soon while something is about to change by itself, else when the next thing falls due."""
-    if start or fleet.leaving or any(m.state is InstanceState.STARTING for m in fleet.live):
+    """Soon while something is about to change by itself, else when the next thing falls due.
+
+    An instance that has been starting for long is looked at less often: never 1 % later than it could be.
+    """
+    starting = [m.created_at for m in fleet.live if m.state is InstanceState.STARTING]
+    if start or fleet.leaving:
         return SOON_S
+    if starting:
+        return min(SOON_AT_MOST_S, max(SOON_S, (fleet.now - max(starting)).total_seconds() / 100))
     return max(SOON_S, wait_s) if wait_s else LATER_S

@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import F, Q
 
-from endpoints.control.wanted import RevisionSettings, settings_of
+from endpoints.control.wanted import RunSettings, settings_of
 from endpoints.models import DeploymentRevision, EndpointKeys, Instance, OnlineDeployment, OnlineEndpoint
 from endpoints.spec.routes import MAX_PAYLOAD_BYTES, DeploymentRoute, EndpointRoute, InstanceRoute, Mirror, StickyKey
 from endpoints.spec.states import InstanceState
@@ -60,11 +60,10 @@ def _key_digests(names: Collection[str] | None) -> dict[int, tuple[str, ...]]:
 def _deployment_routes(names: Collection[str] | None) -> dict[int, dict[str, DeploymentRoute]]:
     """By endpoint id and deployment name."""
     rows = OnlineDeployment.objects.filter(_named("endpoint__name", names), deletion_requested_at=None)
-    deployments = list(rows.order_by("name"))
     instances = _ready_instances(names)
-    settings = _settings(deployments)
+    settings = _settings(names)
     routes: dict[int, dict[str, DeploymentRoute]] = defaultdict(dict)
-    for deployment in deployments:
+    for deployment in rows.order_by("name"):
         if deployment.pk in settings:
             route = _deployment_route(deployment, settings[deployment.pk], tuple(instances[deployment.pk]))
             routes[deployment.endpoint_id][deployment.name] = route
@@ -77,9 +76,9 @@ def _served_revision(deployment: OnlineDeployment) -> int:
 
 
 def _deployment_route(
-    deployment: OnlineDeployment, settings: RevisionSettings, instances: tuple[InstanceRoute, ...]
+    deployment: OnlineDeployment, settings: RunSettings, instances: tuple[InstanceRoute, ...]
 ) -> DeploymentRoute:
-    requests = settings.document.requests
+    requests = settings.requests
     return DeploymentRoute(
         name=deployment.name,
         instances=instances,
@@ -102,12 +101,10 @@ def _ready_instances(names: Collection[str] | None) -> dict[int, list[InstanceRo
     return instances
 
 
-def _settings(deployments: Collection[OnlineDeployment]) -> dict[int, RevisionSettings]:
+def _settings(names: Collection[str] | None) -> dict[int, RunSettings]:
     """By deployment id: the settings of the revision that is served."""
-    wanted = {(deployment.pk, _served_revision(deployment)) for deployment in deployments}
-    rows = DeploymentRevision.objects.filter(deployment__in=deployments).select_related("environment_version")
-    return {
-        revision.deployment_id: settings_of(revision)
-        for revision in rows
-        if (revision.deployment_id, revision.number) in wanted
-    }
+    is_served = Q(number=F("deployment__observed_revision")) | Q(
+        deployment__observed_revision=0, number=F("deployment__revision")
+    )
+    rows = DeploymentRevision.objects.filter(_named("deployment__endpoint__name", names), is_served)
+    return {row.deployment_id: settings_of(row) for row in rows.select_related("environment_version")}

@@ -1,116 +1,140 @@
-"""What the reconciler needs of a revision's document, as values with the defaults of contract B5."""
+"""What the reconciler needs of the records of one deployment, as values: its settings, its template, its `Desired`."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, TypeVar
 
 import msgspec
 
-from endpoints.models import DeploymentRevision, EnvironmentVersion
+from endpoints.control.plan import Desired
+from endpoints.control.surge import surge_of
+from endpoints.models import DeploymentRevision, EnvironmentVersion, OnlineDeployment
+from endpoints.spec.asset_documents import InferenceConfig
+from endpoints.spec.deployment_document import Probe, RequestSettings
 
-DEFAULT_PATH = "/"
-DEFAULT_SCORING_PATH = "/score"
+_Part = TypeVar("_Part")
 
-
-class RequestSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Limits of one instance (milliseconds)."""
-
-    request_timeout_ms: int = 5000
-    max_concurrent_requests_per_instance: int = 1
-    max_queue_wait_ms: int = 500
+# A route table's way to the gateways, and the requests that were chosen by the one before.
+DRAIN_S = 1.0
 
 
-class ProbeSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """One probe (seconds, and numbers of answers in a row)."""
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Where an instance is asked. Those of the scoring server, unless the image brings a server of its own."""
 
-    initial_delay: float = 10
-    period: float = 10
-    timeout: float = 2
-    success_threshold: int = 1
-    failure_threshold: int = 30
+    liveness: str = "/"
+    readiness: str = "/"
+    scoring: str = "/score"
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """How instances of one revision run, are probed and are served."""
+
+    requests: RequestSettings = field(default_factory=RequestSettings)
+    liveness: Probe = field(default_factory=Probe)
+    readiness: Probe = field(default_factory=Probe)
+    paths: Paths = field(default_factory=Paths)
+    has_own_server: bool = False
+    environment_variables: Mapping[str, str] = field(default_factory=dict)
+    entry_script: str = ""
+    model_mount_path: str = ""
 
     @property
     def start_window_s(self) -> float:
-        """How long an instance may take before its failures count for good."""
-        return self.initial_delay + self.failure_threshold * self.period
-
-
-class CodeConfiguration(msgspec.Struct, frozen=True, kw_only=True):
-    scoring_script: str = ""
-
-
-class Document(msgspec.Struct, frozen=True, kw_only=True):
-    """The part of a deployment document that decides how instances run. Other keys are somebody else's."""
-
-    code_configuration: CodeConfiguration | None = None
-    environment_variables: dict[str, str] = {}
-    request_settings: RequestSettings | None = None
-    liveness_probe: ProbeSettings | None = None
-    readiness_probe: ProbeSettings | None = None
-    model_mount_path: str | None = None
+        """How long an instance may take to become ready: whichever probe loses patience first."""
+        return min(probe.initial_delay + probe.failure_threshold * probe.period for probe in self.probes)
 
     @property
-    def requests(self) -> RequestSettings:
-        return self.request_settings or RequestSettings()
+    def probes(self) -> tuple[Probe, Probe]:
+        return self.liveness, self.readiness
 
     @property
-    def liveness(self) -> ProbeSettings:
-        return self.liveness_probe or ProbeSettings()
+    def grace_s(self) -> float:
+        """From the request to stop until it is forced: whatever was accepted may still be answered."""
+        return self.in_flight_s + 5.0
 
     @property
-    def readiness(self) -> ProbeSettings:
-        return self.readiness_probe or ProbeSettings()
+    def drain_s(self) -> float:
+        """From leaving the routes to the stop. The scoring server itself finishes what it took; others may not."""
+        return DRAIN_S + (self.in_flight_s if self.has_own_server else 0.0)
+
+    @property
+    def in_flight_s(self) -> float:
+        """How long a request that was accepted may still take."""
+        return (self.requests.request_timeout_ms + self.requests.max_queue_wait_ms) / 1000
 
 
-class Route(msgspec.Struct, frozen=True, kw_only=True):
-    port: int = 0
-    path: str = DEFAULT_PATH
+def settings_of(revision: DeploymentRevision) -> RunSettings:
+    """Read a revision's document. Its environment version should be joined already."""
+    spec: Mapping[str, Any] = revision.spec
+    config = _inference_config(revision.environment_version)
+    code = spec.get("code_configuration") or {}
+    return RunSettings(
+        requests=_part(spec, "request_settings", RequestSettings),
+        liveness=_part(spec, "liveness_probe", Probe),
+        readiness=_part(spec, "readiness_probe", Probe),
+        paths=_paths(config) if config else Paths(),
+        has_own_server=config is not None,
+        environment_variables=dict(spec.get("environment_variables") or {}),
+        entry_script=code.get("scoring_script", ""),
+        model_mount_path=spec.get("model_mount_path") or "",
+    )
 
 
-class InferenceConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """Where an image with a server of its own listens (contract B5)."""
-
-    liveness_route: Route | None = None
-    readiness_route: Route | None = None
-    scoring_route: Route | None = None
+def _part(spec: Mapping[str, Any], key: str, kind: type[_Part]) -> _Part:
+    return msgspec.convert(spec.get(key) or {}, kind)
 
 
-@dataclass(frozen=True, slots=True)
-class ProbePaths:
-    liveness: str = DEFAULT_PATH
-    readiness: str = DEFAULT_PATH
-    scoring: str = DEFAULT_SCORING_PATH
-
-
-@dataclass(frozen=True, slots=True)
-class RevisionSettings:
-    """How instances of one revision are probed and served."""
-
-    document: Document = field(default_factory=Document)
-    paths: ProbePaths = field(default_factory=ProbePaths)
-    server: Literal["slipway", "own"] = "slipway"
-
-
-def settings_of(revision: DeploymentRevision) -> RevisionSettings:
-    """Read a revision. Its environment version should be joined already."""
-    document = msgspec.convert(revision.spec, Document, strict=False)
-    environment = revision.environment_version
-    config = inference_config(environment)
-    if config is None:
-        return RevisionSettings(document=document)
-    return RevisionSettings(document=document, paths=_paths(config), server="own")
-
-
-def inference_config(environment: EnvironmentVersion | None) -> InferenceConfig | None:
+def _inference_config(environment: EnvironmentVersion | None) -> InferenceConfig | None:
     if environment is None or not environment.inference_config:
         return None
-    return msgspec.convert(environment.inference_config, InferenceConfig, strict=False)
+    return msgspec.convert(environment.inference_config, InferenceConfig)
 
 
-def _paths(config: InferenceConfig) -> ProbePaths:
-    return ProbePaths(
-        liveness=config.liveness_route.path if config.liveness_route else DEFAULT_PATH,
-        readiness=config.readiness_route.path if config.readiness_route else DEFAULT_PATH,
-        scoring=config.scoring_route.path if config.scoring_route else DEFAULT_SCORING_PATH,
+def _paths(config: InferenceConfig) -> Paths:
+    return Paths(
+        liveness=config.liveness_route.path,
+        readiness=config.readiness_route.path,
+        scoring=config.scoring_route.path,
+    )
+
+
+class Revisions:
+    """The revisions of one deployment, read once: they never change."""
+
+    def __init__(self, deployment_id: int) -> None:
+        self._deployment_id = deployment_id
+        self._rows: dict[int, DeploymentRevision] = {}
+        self._settings: dict[int, RunSettings] = {}
+
+    def row(self, number: int) -> DeploymentRevision:
+        if number not in self._rows:
+            joined = DeploymentRevision.objects.select_related(
+                "deployment", "environment_version", "model_version__model"
+            )
+            self._rows[number] = joined.get(deployment=self._deployment_id, number=number)
+        return self._rows[number]
+
+    def settings(self, number: int) -> RunSettings:
+        if number not in self._settings:
+            self._settings[number] = settings_of(self.row(number))
+        return self._settings[number]
+
+
+def desired(deployment: OnlineDeployment, settings: RunSettings) -> Desired:
+    """What `plan` is asked for."""
+    return Desired(
+        revision=deployment.revision,
+        count=deployment.instance_count,
+        generation=deployment.generation,
+        proven_revision=deployment.observed_revision,
+        is_settled=deployment.observed_generation >= deployment.generation,
+        is_deleted=deployment.deletion_requested_at is not None,
+        surge=surge_of(deployment),
+        patience_s=settings.start_window_s,
+        drain_s=settings.drain_s,
+        grace_s=settings.grace_s,
     )

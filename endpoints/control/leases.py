@@ -1,0 +1,84 @@
+"""Who works on a deployment: one at a time, by compare-and-set on its row, and never for long after a death."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import connection
+from django.db.models import Q, QuerySet
+
+from endpoints.control.clock import Clock
+from endpoints.models import OnlineDeployment
+
+LEASE_S = 5.0
+RENEW_S = 1.5
+
+
+class LeaseLost(Exception):
+    """Somebody else took the deployment; whoever held it must not write any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    deployment_id: int
+    owner: str
+    clock: Clock
+
+    def renew(self) -> None:
+        """Go on holding it; raises LeaseLost where it expired and was taken."""
+        until = self.clock.now() + timedelta(seconds=LEASE_S)
+        if not self._mine().update(lease_until=until):
+            raise LeaseLost
+
+    def release(self) -> None:
+        self._mine().update(lease_owner="", lease_until=None)
+
+    def _mine(self) -> QuerySet[OnlineDeployment]:
+        return OnlineDeployment.objects.filter(pk=self.deployment_id, lease_owner=self.owner)
+
+
+def free(clock: Clock) -> Q:
+    """Deployments nobody works on."""
+    return Q(lease_until=None) | Q(lease_until__lt=clock.now())
+
+
+@contextmanager
+def hold(deployment_id: int, clock: Clock) -> Iterator[Lease | None]:
+    """Take the lease for the block, None where somebody holds it. A thread keeps it through calls that take long."""
+    lease = _take(deployment_id, clock)
+    if lease is None:
+        yield None
+        return
+    is_over = threading.Event()
+    keeper = threading.Thread(target=_keep, args=(lease, is_over), name=f"lease-{deployment_id}", daemon=True)
+    keeper.start()
+    try:
+        yield lease
+    finally:
+        is_over.set()
+        keeper.join()
+        lease.release()
+
+
+def _take(deployment_id: int, clock: Clock) -> Lease | None:
+    owner = f"{socket.gethostname()[:30]}-{os.getpid()}-{secrets.token_hex(4)}"
+    until = clock.now() + timedelta(seconds=LEASE_S)
+    taken = OnlineDeployment.objects.filter(free(clock), pk=deployment_id).update(lease_owner=owner, lease_until=until)
+    return Lease(deployment_id, owner, clock) if taken else None
+
+
+def _keep(lease: Lease, is_over: threading.Event) -> None:
+    try:
+        while not is_over.wait(RENEW_S):
+            lease.renew()
+    except LeaseLost:
+        return  # the next renewal in the holder's own thread says so where it matters
+    finally:
+        connection.close()
