@@ -11,7 +11,7 @@ import heapq
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -402,7 +402,7 @@ def follow(
     is_over: Callable[[], bool] = lambda: False,
     pause: Callable[[float], None] = time.sleep,
     poll_s: float = 0.2,
-) -> Iterator[LogLine]:
+) -> Generator[LogLine, None, None]:
     """The logs' last `lines` (None: all), then new lines as they come, until closed or until `is_over()`.
 
     sources: asked again at every look, so that the log of an instance that starts later joins in from its start.
