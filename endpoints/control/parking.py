@@ -1,4 +1,4 @@
-"""An orderly stop of the studio ends its instances, as asked-for stops and not as failures; the next start replaces them."""
+"""An orderly stop of the studio ends its instances: as stops asked for, not as failures. The next start replaces them."""
 
 from __future__ import annotations
 
@@ -23,16 +23,17 @@ def park(*, clock: Clock = SYSTEM_CLOCK) -> int:
 
     For when no worker runs. What cannot be stopped is logged and left: the next start adopts it.
     """
-    living = Instance.objects.filter(ended_at=None).exclude(deployment=None)
-    deployments = OnlineDeployment.objects.filter(instances__in=living).select_related("endpoint").distinct()
-    asked = [found for deployment in deployments if (found := _ask(deployment, clock))]
+    deployments = OnlineDeployment.objects.filter(instances__ended_at=None, instances__isnull=False)
+    asked = {row.pk: found for row in deployments.select_related("endpoint").distinct() if (found := _ask(row, clock))}
     deadline = clock.now() + timedelta(seconds=GRACE_S * 2)
-    while any(_is_alive(backend, reference) for backend, reference in asked) and clock.now() < deadline:
+    while any(_is_alive(backend, reference) for backend, reference in asked.values()) and clock.now() < deadline:
         clock.sleep(LOOK_EVERY_S)
-    parked = living.update(
-        state=InstanceState.STOPPED, reason=REASON, ended_at=clock.now(), stop_asked_at=clock.now(), port=0, pid=None
+    parked = Instance.objects.filter(ended_at=None, deployment__in=asked).update(
+        state=InstanceState.STOPPED, reason=REASON, ended_at=clock.now(), port=0, pid=None
     )
-    OnlineDeployment.objects.update(ready_instances=0, next_look_at=None, lease_owner="", lease_until=None)
+    OnlineDeployment.objects.filter(pk__in=asked).update(
+        ready_instances=0, next_look_at=None, lease_owner="", lease_until=None
+    )
     routes.publish()
     return parked
 
