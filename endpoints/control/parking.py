@@ -1,4 +1,4 @@
-"""An orderly stop of the studio ends its instances: as stops asked for, not as failures. The next start replaces them."""
+"""An orderly stop of the studio ends its instances: stops asked for, not failures. The next start replaces them."""
 
 from __future__ import annotations
 

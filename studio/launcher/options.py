@@ -41,6 +41,7 @@ class Options:
             **os.environ,
             "SLIPWAY_HOME": str(self.home.root),
             "SLIPWAY_BIND": self.bind,
+            "SLIPWAY_GATEWAY_BIND": os.environ.get("SLIPWAY_GATEWAY_BIND", self.bind),
             "SLIPWAY_PORT": str(self.port),
             "SLIPWAY_URL": self.studio_url,
             "SLIPWAY_GATEWAY_PORT": str(self.gateway_port),
