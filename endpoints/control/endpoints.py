@@ -5,10 +5,9 @@ from __future__ import annotations
 from django.db import transaction
 from django.db.models import F, Q
 
-from endpoints.control import routes
+from endpoints.control import routes, waking
 from endpoints.control.clock import SYSTEM_CLOCK, Clock
 from endpoints.control.operations import Progress, Target
-from endpoints.control.waking import RECONCILE_DEPLOYMENT, wake
 from endpoints.models import OnlineEndpoint
 from endpoints.spec.states import StepState
 
@@ -60,4 +59,4 @@ def _delete_deployments(endpoint: OnlineEndpoint, clock: Clock) -> None:
     left = endpoint.deployments.filter(deletion_requested_at=None)
     for pk in list(left.values_list("pk", flat=True)):
         endpoint.deployments.filter(pk=pk).update(deletion_requested_at=clock.now(), next_look_at=None)
-        wake(RECONCILE_DEPLOYMENT, pk)
+        waking.wake(waking.RECONCILE_DEPLOYMENT, pk)

@@ -123,6 +123,11 @@ def _settings(rows: list[Instance]) -> dict[tuple[int, int], RunSettings]:
     return _known_settings
 
 
+def forget_settings() -> None:
+    """For whoever exchanges the database under a running process."""
+    _known_settings.clear()
+
+
 def _chunks(items: Sequence[_Item]) -> Iterator[Sequence[_Item]]:
     """In lots that any database takes as parameters of one statement."""
     for start in range(0, len(items), _CHUNK):
