@@ -53,11 +53,11 @@ class StudioClient:
     def post(self, *path: str, json: object = None, is_long: bool = False, **query: object) -> Any:
         return self._call("POST", path, json=json, params=_query(query), timeout=_LONG_TIMEOUT if is_long else _TIMEOUT)
 
-    def put(self, *path: str, json: object) -> Any:
-        return self._call("PUT", path, json=json)
+    def put(self, *path: str, json: object, **query: object) -> Any:
+        return self._call("PUT", path, json=json, params=_query(query))
 
-    def patch(self, *path: str, json: object) -> Any:
-        return self._call("PATCH", path, json=json)
+    def patch(self, *path: str, json: object, **query: object) -> Any:
+        return self._call("PATCH", path, json=json, params=_query(query))
 
     def delete(self, *path: str) -> Any:
         return self._call("DELETE", path)

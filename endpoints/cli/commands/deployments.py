@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from endpoints.cli.client import Json
 from endpoints.cli.documents import Changes, Draft, FileSender, Words, check_script, known_values
@@ -101,22 +104,44 @@ def update(
     if not file and not (name and endpoint_name):
         raise UsageError("Without --file, --name and --endpoint-name are needed.")
     with open_session() as session:
-        draft = Draft.from_file(file) if file else _current(session, str(endpoint_name), str(name))
-        draft = draft.changed(changes).with_values(name=name, endpoint_name=endpoint_name)
+        if file:
+            draft = Draft.from_file(file).changed(changes).with_values(name=name, endpoint_name=endpoint_name)
+            before: Mapping[str, object] = {}
+        else:
+            before = _current(session, str(endpoint_name), str(name))
+            draft = Draft(SourceDocument(before), Path.cwd()).changed(changes)
         document = _read(draft, skip_script_validation)
         _warn(session, document)
         with draft.lines_told():
-            session.client.get(*_deployments(document.endpoint_name), document.name)  # before files are sent
-            sent = FileSender(session.uploader, draft.folder).deployment(document)
-            answer = session.client.put(*_deployments(document.endpoint_name), document.name, json=sent.to_json())
+            answer = _send_update(session, draft, document, before, skip_script_validation)
             session.finish(answer, is_waited_for=not no_wait)
         return _shown(session, document.endpoint_name, document.name)
 
 
-def _current(session: Session, endpoint_name: str, name: str) -> Draft:
-    found = session.client.get(*_deployments(endpoint_name), name.lower())
-    draft = Draft.from_file(None)
-    return Draft(SourceDocument(known_values(OnlineDeploymentDocument, found)), draft.folder)
+def _send_update(
+    session: Session,
+    draft: Draft,
+    document: OnlineDeploymentDocument,
+    before: Mapping[str, object],
+    skip_script_validation: bool,
+) -> Any:
+    """A file says everything; without one only what differs from `before` is sent."""
+    address = (*_deployments(document.endpoint_name), document.name)
+    if not before:
+        session.client.get(*address)  # its absence is told before files are sent
+        sent = FileSender(session.uploader, draft.folder).deployment(document).to_json()
+        return session.client.put(*address, json=sent, skip_script_validation=skip_script_validation)
+    sent = FileSender(session.uploader, draft.folder).deployment(document).to_json()
+    known = OnlineDeploymentDocument.read(before).to_json()
+    difference = {key: sent.get(key) for key in {**known, **sent} if known.get(key) != sent.get(key)}
+    if not difference:
+        session.terminal.say("Nothing to change.")
+        return None
+    return session.client.patch(*address, json=difference, skip_script_validation=skip_script_validation)
+
+
+def _current(session: Session, endpoint_name: str, name: str) -> Mapping[str, object]:
+    return known_values(OnlineDeploymentDocument, session.client.get(*_deployments(endpoint_name), name.lower()))
 
 
 def delete(name: str, endpoint_name: str, no_wait: bool = False) -> None:
