@@ -257,9 +257,9 @@ SPECTACULAR_SETTINGS = {
 
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STATIC_ROOT = SLIPWAY_HOME / "static"
 # An embedded studio serves the files where they lie; `collectstatic` in an image hashes and compresses them.
 WHITENOISE_USE_FINDERS = not env_bool("SLIPWAY_STATIC_COLLECTED", False)
+STATIC_ROOT = None if WHITENOISE_USE_FINDERS else SLIPWAY_HOME / "static"
 if not WHITENOISE_USE_FINDERS:
     STORAGES = {
         "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

@@ -1,25 +1,15 @@
-"""Shared by all tests: a data folder of their own, and engines that are skipped with a reason or required.
+"""Shared by all tests: engines that are skipped with a reason or required.
 
 `SLIPWAY_REQUIRE=docker,browser,postgres,redis` turns the skip of a missing engine into a failure (CI).
 """
 
 from __future__ import annotations
 
-import atexit
 import os
 import shutil
-import tempfile
 from pathlib import Path
 
 import pytest
-
-# Before Django reads its settings.
-_home = tempfile.mkdtemp(prefix="slipway-test-")
-atexit.register(shutil.rmtree, _home, ignore_errors=True)
-os.environ["SLIPWAY_HOME"] = _home
-os.environ.setdefault("SLIPWAY_LOG_LEVEL", "WARNING")
-for name in ("SLIPWAY_URL", "SLIPWAY_PORT", "SLIPWAY_GATEWAY_PORT", "SLIPWAY_TOKEN"):
-    os.environ.pop(name, None)
 
 REQUIRED = {part.strip() for part in os.environ.get("SLIPWAY_REQUIRE", "").split(",") if part.strip()}
 
