@@ -29,9 +29,9 @@ from endpoints.spec.loglines import (
 NOON = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 
 
-def at(second: float, message: str = "", **more: str) -> LogLine:
-    fields = {"level": "INFO", "logger": "azmlinfsrv", **more}
-    return LogLine(at=NOON + timedelta(seconds=second), message=message or f"line {second:g}", **fields)
+def at(second: float, message: str = "", *, level: str = "INFO", request_id: str = "") -> LogLine:
+    moment, text = NOON + timedelta(seconds=second), message or f"line {second:g}"
+    return LogLine(at=moment, level=level, message=text, logger="azmlinfsrv", request_id=request_id)
 
 
 def put(path: Path, *lines: LogLine) -> Path:
@@ -110,8 +110,13 @@ def test_the_last_matching_lines_are_found_however_far_back(log: Path):
 
 def test_the_last_lines_of_a_big_log_are_read_without_reading_all_of_it(log: Path, monkeypatch: pytest.MonkeyPatch):
     put(log, *(at(second, "x" * 1000) for second in range(5000)))
-    parsed = []
-    monkeypatch.setattr("endpoints.spec.loglines.parse_line", lambda raw, **_: parsed.append(raw) or at(0, "x"))
+    parsed: list[bytes] = []
+
+    def counting(raw: bytes, **_: object) -> LogLine:
+        parsed.append(raw)
+        return at(0, "x")
+
+    monkeypatch.setattr("endpoints.spec.loglines.parse_line", counting)
     assert len(list(read(log, lines=10))) == 10
     assert len(parsed) == 10
 
