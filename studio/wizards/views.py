@@ -17,11 +17,13 @@ from endpoints.spec.errors import Forbidden, SlipwayError
 from studio.access import actions
 from studio.access.models import User
 from studio.access.policy import grants_of
+from studio.templatetags.look import Share
 from studio.wizards import documents as docs
 from studio.wizards import files, progress
 from studio.wizards.answers import Answers
 from studio.wizards.creation import CreationFailed, create
 from studio.wizards.models import DeploymentDraft
+from studio.wizards.shares import shares_of
 from studio.wizards.steps.base import Step
 
 TITLES = progress.TITLES
@@ -104,7 +106,7 @@ class DeployWizard(NamedUrlWizardView):  # type: ignore[misc]
             "step_links": self._step_links(step),
             "so_far": answers,
             "package": docs.package(answers) if self.reached.is_complete else None,
-            "traffic_shares": _shares(answers),
+            "traffic_shares": self._shares(answers),
             "other_drafts": DeploymentDraft.objects.filter(owner=self.user).exclude(pk=self.draft.pk).count(),
         }
 
@@ -125,6 +127,10 @@ class DeployWizard(NamedUrlWizardView):  # type: ignore[misc]
         return self._reached
 
     _reached: progress.Progress | None = None
+
+    def _shares(self, answers: Answers) -> list[Share]:
+        split = answers.traffic.traffic if answers.traffic else None
+        return shares_of(self.user, answers.endpoint.name, split) if split and answers.endpoint else []
 
     def _step_links(self, current: str) -> list[dict[str, object]]:
         reached = self.reached
@@ -226,9 +232,3 @@ def _draft(user: User, key: UUID) -> DeploymentDraft:
 
 def _wish(request: HttpRequest) -> dict[str, str]:
     return {name: value for name in WISHES if (value := request.GET.get(name, "").strip())}
-
-
-def _shares(answers: Answers) -> list[dict[str, object]]:
-    """The split after the change, as the bar draws it."""
-    split = answers.traffic.traffic if answers.traffic else None
-    return [{"name": name, "percent": percent} for name, percent in (split or {}).items()]

@@ -91,7 +91,7 @@ class EnvironmentStep(Step):
         main_file = self.so_far.model.main_file if self.so_far.model else ""
         self.suggest(
             environment=kinds[0][0] if kinds else "",
-            name=self.so_far.model.name if self.so_far.model else "",
+            name=f"{self.so_far.model.name}-env" if self.so_far.model else "",
             script=starter.scoring_script(main_file),
         )
         self.kinds = [kind for kind, _ in kinds]

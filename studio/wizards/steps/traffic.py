@@ -12,6 +12,7 @@ from endpoints.spec.errors import SlipwayError
 from studio.access import actions
 from studio.access.policy import is_allowed
 from studio.wizards.answers import Answers, TrafficAnswer
+from studio.wizards.shares import shares_of
 from studio.wizards.split import with_share
 from studio.wizards.steps.base import Step
 
@@ -38,7 +39,7 @@ class TrafficStep(Step):
             part = [("part", "A part of it")] if self.has_live_traffic else []
             choices += [*part, ("all", "All: 100 %")]
         self.choose("share", choices)
-        self.shares = [{"name": name, "percent": percent} for name, percent in self.current.items()]
+        self.shares = shares_of(self.user, endpoint.name, self.current) if (endpoint := self.so_far.endpoint) else []
         self.suggest(share="none" if self.has_live_traffic or not self.may_set else "all")
 
     def clean(self) -> None:
