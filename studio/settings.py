@@ -155,6 +155,12 @@ TEMPLATES = [
     },
 ]
 
+# Endpoints with auth_mode aad_token take bearers of this OpenID Connect issuer.
+SLIPWAY_OIDC_ISSUER = env("SLIPWAY_OIDC_ISSUER")
+SLIPWAY_OIDC_AUDIENCE = env("SLIPWAY_OIDC_AUDIENCE")
+SLIPWAY_OIDC_JWKS_URI = env("SLIPWAY_OIDC_JWKS_URI")
+SLIPWAY_OIDC_ROLE = env("SLIPWAY_OIDC_ROLE")
+
 # Data ------------------------------------------------------------------------------------------------------
 
 

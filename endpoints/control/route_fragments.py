@@ -1,4 +1,4 @@
-"""One endpoint's routes from its rows. Four queries, whether for one endpoint or for all."""
+"""One endpoint's routes from its rows. Six queries, whether for one endpoint or for all."""
 
 from __future__ import annotations
 
@@ -6,11 +6,29 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+import msgspec
+from django.conf import settings
 from django.db.models import F, Q
 
 from endpoints.control.wanted import RunSettings, settings_of
-from endpoints.models import DeploymentRevision, EndpointKeys, Instance, OnlineDeployment, OnlineEndpoint
-from endpoints.spec.routes import MAX_PAYLOAD_BYTES, DeploymentRoute, EndpointRoute, InstanceRoute, Mirror, StickyKey
+from endpoints.models import (
+    DeploymentRevision,
+    EndpointKeys,
+    Instance,
+    OnlineDeployment,
+    OnlineEndpoint,
+    TokenSigningKey,
+)
+from endpoints.spec import tokens
+from endpoints.spec.routes import (
+    MAX_PAYLOAD_BYTES,
+    DeploymentRoute,
+    EndpointRoute,
+    InstanceRoute,
+    Mirror,
+    StickyKey,
+    TokenRules,
+)
 from endpoints.spec.states import InstanceState
 
 
@@ -18,8 +36,10 @@ def endpoint_routes(names: Collection[str] | None) -> Iterator[EndpointRoute]:
     """Routes of the named endpoints (None: of all). Those that are being deleted have none."""
     deployments = _deployment_routes(names)
     digests = _key_digests(names)
+    public_keys = dict(TokenSigningKey.objects.order_by("pk").values_list("pk", "public_pem"))
     for endpoint in OnlineEndpoint.objects.filter(_named("name", names), deletion_requested_at=None).order_by("name"):
-        yield _endpoint_route(endpoint, deployments.get(endpoint.pk, {}), digests.get(endpoint.pk, ()))
+        route = _endpoint_route(endpoint, deployments.get(endpoint.pk, {}), digests.get(endpoint.pk, ()))
+        yield msgspec.structs.replace(route, token=_token_rules(endpoint, public_keys))
 
 
 def _named(field: str, names: Collection[str] | None) -> Q:
@@ -44,6 +64,22 @@ def _endpoint_route(
     )
 
 
+def _token_rules(endpoint: OnlineEndpoint, public_keys: dict[str, str]) -> TokenRules | None:
+    """How bearers are checked; None where keys are used, or where no identity provider is configured."""
+    match endpoint.auth_mode:
+        case "aml_token":
+            return TokenRules(issuer=tokens.ISSUER, audience=tokens.audience(endpoint.name), public_keys=public_keys)
+        case "aad_token" if settings.SLIPWAY_OIDC_ISSUER:
+            return TokenRules(
+                issuer=settings.SLIPWAY_OIDC_ISSUER,
+                audience=settings.SLIPWAY_OIDC_AUDIENCE,
+                jwks_uri=settings.SLIPWAY_OIDC_JWKS_URI,
+                required_role=settings.SLIPWAY_OIDC_ROLE,
+            )
+        case _:
+            return None
+
+
 def _mirror(mirror_traffic: Mapping[str, int]) -> Mirror | None:
     for name, percent in mirror_traffic.items():
         if percent:
@@ -61,11 +97,11 @@ def _deployment_routes(names: Collection[str] | None) -> dict[int, dict[str, Dep
     """By endpoint id and deployment name."""
     rows = OnlineDeployment.objects.filter(_named("endpoint__name", names), deletion_requested_at=None)
     instances = _ready_instances(names)
-    settings = _settings(names)
+    run_settings = _run_settings(names)
     routes: dict[int, dict[str, DeploymentRoute]] = defaultdict(dict)
     for deployment in rows.order_by("name"):
-        if deployment.pk in settings:
-            route = _deployment_route(deployment, settings[deployment.pk], tuple(instances[deployment.pk]))
+        if deployment.pk in run_settings:
+            route = _deployment_route(deployment, run_settings[deployment.pk], tuple(instances[deployment.pk]))
             routes[deployment.endpoint_id][deployment.name] = route
     return routes
 
@@ -76,16 +112,16 @@ def _served_revision(deployment: OnlineDeployment) -> int:
 
 
 def _deployment_route(
-    deployment: OnlineDeployment, settings: RunSettings, instances: tuple[InstanceRoute, ...]
+    deployment: OnlineDeployment, run: RunSettings, instances: tuple[InstanceRoute, ...]
 ) -> DeploymentRoute:
-    requests = settings.requests
+    requests = run.requests
     return DeploymentRoute(
         name=deployment.name,
         instances=instances,
         max_concurrent_requests_per_instance=requests.max_concurrent_requests_per_instance,
         request_timeout_ms=requests.request_timeout_ms,
         max_queue_wait_ms=requests.max_queue_wait_ms,
-        scoring_path=settings.paths.scoring,
+        scoring_path=run.paths.scoring,
         revision=_served_revision(deployment),
     )
 
@@ -101,7 +137,7 @@ def _ready_instances(names: Collection[str] | None) -> dict[int, list[InstanceRo
     return instances
 
 
-def _settings(names: Collection[str] | None) -> dict[int, RunSettings]:
+def _run_settings(names: Collection[str] | None) -> dict[int, RunSettings]:
     """By deployment id: the settings of the revision that is served."""
     is_served = Q(number=F("deployment__observed_revision")) | Q(
         deployment__observed_revision=0, number=F("deployment__revision")

@@ -141,7 +141,11 @@ def issue_token(actor: User, endpoint: OnlineEndpoint) -> Token:
 def signing_key() -> TokenSigningKey:
     """The studio's current signing key, made on first use."""
     key = TokenSigningKey.objects.filter(retired_at=None).order_by("created_at", "pk").first()
-    return key or _make_signing_key()
+    if key is None:
+        with transaction.atomic():
+            key = _make_signing_key()
+            routes.publish()  # before its first token is shown, the gateways know it
+    return key
 
 
 def _make_signing_key() -> TokenSigningKey:
