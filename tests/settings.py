@@ -15,3 +15,6 @@ for name in ("SLIPWAY_URL", "SLIPWAY_PORT", "SLIPWAY_GATEWAY_PORT", "SLIPWAY_TOK
     os.environ.pop(name, None)
 
 from studio.settings import *  # noqa: E402, F403  what stands above must be there before
+
+# Hashing a password is slow on purpose; tests make many people.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
