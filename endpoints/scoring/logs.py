@@ -17,74 +17,73 @@ import time
 from typing import Any, List, Optional, Tuple
 
 from . import context
+from .ledger import Ledger
 
 SERVER = "azmlinfsrv"
 PRINT = "azmlinfsrv.print"
-FLUSH_BYTES = 16 * 1024
-
-_encode = json.JSONEncoder(ensure_ascii=False).encode
+_quote = json.encoder.encode_basestring
 
 
 class RecordPipe:
-    """Writes lines to the supervisor. Lines about requests may wait in `_waiting` until `flush`."""
+    """Writes lines to the supervisor. Those of a request wait in the ledger for the next `flush`, a few ms later."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, ledger: Ledger) -> None:
         self._descriptor = descriptor
+        self._ledger = ledger
         self._lock = threading.RLock()
-        self._waiting: List[str] = []
-        self._waiting_size = 0
         self._pid = os.getpid()
         self._second: Tuple[int, str] = (0, "")
 
-    def begin_process(self, descriptor: int) -> None:
+    def begin_process(self, descriptor: int, ledger: Ledger) -> None:
         """After a fork: lines carry this process's id and go where they are told."""
         self._pid = os.getpid()
         self._descriptor = descriptor
+        self._ledger = ledger
 
     def emit(self, level: str, logger: str, message: str, *, at: Optional[float] = None) -> None:
-        """A line that must not be lost if the process dies now."""
-        with self._lock:
-            self._append(level, logger, message, context.request_id.get(), at)
+        """A line about whatever the running thread does. Outside requests nobody flushes, so it is done here."""
+        request_id = context.request_id.get()
+        self._add(level, logger, message, request_id, time.time() if at is None else at)
+        if not request_id:
             self.flush()
 
     def defer(self, message: str, request_id: str) -> None:
-        """A line about an answered request: written with the next flush, or when many wait."""
-        with self._lock:
-            self._append("INFO", SERVER, message, request_id, None)
-            if self._waiting_size >= FLUSH_BYTES:
-                self.flush()
+        """A line about a request that is answered."""
+        self._add("INFO", SERVER, message, request_id, time.time())
 
     def flush(self) -> None:
-        if not self._waiting:
+        if self._ledger.is_empty:
             return
         with self._lock:
-            data = "".join(self._waiting).encode("utf-8", "backslashreplace")
-            self._waiting = []
-            self._waiting_size = 0
-            try:
-                while data:
-                    data = data[os.write(self._descriptor, data) :]
-            except OSError:  # the supervisor is gone, and this process about to follow
-                return
+            self._write(self._ledger.read())
+            self._ledger.clear()
 
-    def _append(self, level: str, logger: str, message: str, request_id: str, at: Optional[float]) -> None:
-        of_request = ',"request_id":%s' % _encode(request_id) if request_id else ""
-        line = '{"t":"%s","level":"%s","logger":%s,"message":%s%s,"pid":%d}\n' % (
-            self._time(time.time() if at is None else at),
-            level,
-            _encode(logger),
-            _encode(message),
-            of_request,
-            self._pid,
-        )
-        self._waiting.append(line)
-        self._waiting_size += len(line)
-
-    def _time(self, at: float) -> str:
+    def _add(self, level: str, logger: str, message: str, request_id: str, at: float) -> None:
         second = int(at)
         if second != self._second[0]:
             self._second = (second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second)))
-        return "%s.%03dZ" % (self._second[1], (at - second) * 1000)
+        line = '{"t":"%s.%03dZ","level":"%s","logger":%s,"message":%s%s,"pid":%d}\n' % (
+            self._second[1],
+            (at - second) * 1000,
+            level,
+            _quote(logger),
+            _quote(message),
+            ',"request_id":' + _quote(request_id) if request_id else "",
+            self._pid,
+        )
+        data = line.encode("utf-8", "backslashreplace")
+        with self._lock:
+            if not self._ledger.append(data):
+                self.flush()
+                if not self._ledger.append(data):
+                    self._write(data)
+
+    def _write(self, data: bytes) -> None:
+        try:
+            while data:
+                data = data[os.write(self._descriptor, data) :]
+        except OSError:  # the supervisor is gone, and this process about to follow
+            return
 
 
 class RecordHandler(logging.Handler):

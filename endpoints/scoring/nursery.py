@@ -59,6 +59,7 @@ class _Nursery:
             place = self._places.pop(pid)
             if self._is_stopping:
                 continue
+            self._save_last_words(self._pipes[place])
             channel.tell(self._pipes[place].events, channel.CRASHED, worker=pid, status=status)
             time.sleep(PAUSE_S)
             if not self._is_stopping:
@@ -69,6 +70,12 @@ class _Nursery:
         self._is_stopping = True
         for pid in self._places:
             os.kill(pid, signal.SIGTERM)
+
+    @staticmethod
+    def _save_last_words(pipes: Pipes) -> None:
+        """Lines that the crashed worker had not handed over yet."""
+        os.write(pipes.records, pipes.ledger.read())
+        pipes.ledger.clear()
 
     def _fork(self, place: int) -> None:
         parent = os.getpid()
@@ -85,5 +92,5 @@ class _Nursery:
             worker.load_or_exit(boot)
             worker.serve(boot, self._listeners)
         self._boot.pipes = pipes
-        self._boot.records.begin_process(pipes.records)
+        self._boot.records.begin_process(pipes.records, pipes.ledger)
         worker.serve(self._boot, self._listeners)

@@ -19,7 +19,7 @@ import threading
 import time
 from collections import deque
 from contextlib import suppress
-from typing import Callable, Deque, Dict, Optional, Sequence
+from typing import Callable, Deque, Dict, Optional, Sequence, Set
 
 from .answers import error, fatal
 from .app import App
@@ -65,6 +65,7 @@ class Server:
         self._on_stuck = on_stuck
         self._poller = Poller()
         self._connections: Dict[int, Connection] = {}
+        self._busy: Set[Connection] = set()  # whose calls other threads have
         self._returned: Deque[Connection] = deque()  # with requests already read, from threads that do not poll
         self._calls: queue.SimpleQueue[Optional[Call]] = queue.SimpleQueue()
         self._lock = threading.Lock()  # guards who holds the baton
@@ -221,7 +222,7 @@ class Server:
             if self._inline is not call or self._holder != _MAIN:
                 return
             self._holder = _RELIEF
-            self._unwatch(call.connection)
+            self._hand_over(call)
 
     def _hand_baton_back(self) -> bool:
         with self._lock:
@@ -270,7 +271,7 @@ class Server:
     def _poll_timeout(self, role: int) -> float:
         if self._stop_asked:
             return 0.02
-        if role == _RELIEF and (self.app.watchdog.is_watching or not self._calls.empty()):
+        if self._busy:
             return 0.02
         return SWEEP_S if self._connections else 60.0
 
@@ -343,9 +344,13 @@ class Server:
                 return False
             call.connection.is_busy = False
             return True
-        self._unwatch(call.connection)
+        self._hand_over(call)
         self._calls.put(call)
         return True
+
+    def _hand_over(self, call: Call) -> None:
+        self._busy.add(call.connection)
+        self._unwatch(call.connection)
 
     def _settle(self, connection: Connection) -> bool:
         """After an answer: wait for the client to take the rest, close, or read on. Returns True."""
@@ -364,6 +369,7 @@ class Server:
 
     def _give_back(self, connection: Connection) -> None:
         """From a thread that does not poll: let the poller have the connection again."""
+        self._busy.discard(connection)
         connection.touched_at = connection.began_at = time.monotonic()
         is_plain = not connection.pending and not connection.must_close and connection.parser.is_idle
         if is_plain and self._poller.is_live and not self._stop_asked:

@@ -44,7 +44,7 @@ class AsyncServer(Server):
         self._loop.call_soon_threadsafe(self._ended.set)
 
     def _dispatch(self, call: Call) -> bool:
-        self._unwatch(call.connection)
+        self._hand_over(call)
         self._loop.call_soon_threadsafe(self._start, call)
         return True
 

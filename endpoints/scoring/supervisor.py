@@ -16,6 +16,7 @@ from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Tuple
 
 from . import channel, nursery, worker
 from .failure import NOT_READY, BootFailure
+from .ledger import Ledger
 from .pump import LineReader, Sink, make_line, render
 from .settings import Settings
 from .status import StatusFile, now
@@ -36,6 +37,7 @@ class _Child:
         self.pid = pid
         self.readers = readers
         self.events = events
+        self.ledgers: List[Ledger] = []
         self.started_at = time.monotonic()
         self.ready_at: Optional[float] = None
         self.failure: Optional[Dict[str, Any]] = None
@@ -149,7 +151,7 @@ class Supervisor:
             self._become_worker([write for _, write in made], parent)
         child = _Child(pid, [], [])
         for read, write in made:
-            for descriptor in write:
+            for descriptor in write.descriptors:
                 os.close(descriptor)
             self._listen_to(child, read)
         self._children[pid] = child
@@ -176,6 +178,7 @@ class Supervisor:
             reader = LineReader(descriptor, stream, self._sink, pid=child.pid)
             child.readers.append(reader)
             self._selector.register(descriptor, selectors.EVENT_READ, self._reading(reader))
+        child.ledgers.append(read.ledger)
         events = channel.EventReader(read.events)
         child.events.append(events)
         self._selector.register(read.events, selectors.EVENT_READ, lambda: self._on_events(child, events))
@@ -233,6 +236,9 @@ class Supervisor:
             reader.drain()
             self._forget(reader.descriptor)
             os.close(reader.descriptor)
+        for ledger in child.ledgers:
+            self._sink.write(ledger.read())
+            ledger.close()
         if self._stop_deadline is not None:
             return
         exit_code, how = _describe(status)
@@ -278,8 +284,10 @@ class Supervisor:
 
 
 def _make_pipes() -> Tuple[Pipes, Pipes]:
-    pairs = [os.pipe() for _ in range(4)]
-    return Pipes(*[pair[0] for pair in pairs]), Pipes(*[pair[1] for pair in pairs])
+    """(the supervisor's ends, the worker's)."""
+    ledger = Ledger()
+    (out, out_w), (err, err_w), (records, records_w), (events, events_w) = [os.pipe() for _ in range(4)]
+    return Pipes(out, err, records, events, ledger), Pipes(out_w, err_w, records_w, events_w, ledger)
 
 
 def _describe(status: int) -> Tuple[int, str]:

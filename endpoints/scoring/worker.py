@@ -15,12 +15,13 @@ import signal
 import socket
 import sys
 import traceback
-from typing import Any, Callable, Dict, NamedTuple, NoReturn, Optional, Sequence
+from typing import Any, Callable, Dict, NamedTuple, NoReturn, Optional, Sequence, Tuple
 
 from . import channel, compat, loader, logs
 from .app import App
 from .arguments import adapt
 from .failure import BAD_ARGUMENT, NOT_READY, BootFailure
+from .ledger import Ledger
 from .server import Server
 from .servers import AsyncServer, BatchServer
 from .settings import Settings
@@ -34,12 +35,17 @@ _PR_SET_PDEATHSIG = 1
 
 
 class Pipes(NamedTuple):
-    """Ends that a worker writes to."""
+    """One end of everything that leads from a worker to the supervisor; `ledger` is the same for both."""
 
     stdout: int
     stderr: int
     records: int
     events: int
+    ledger: Ledger
+
+    @property
+    def descriptors(self) -> Tuple[int, int, int, int]:
+        return self[:4]
 
 
 class LoopNeeded(Exception):
@@ -53,7 +59,7 @@ class Boot:
         self._is_shared = is_shared
         self.settings = settings
         self.pipes = pipes
-        self.records = logs.RecordPipe(pipes.records)
+        self.records = logs.RecordPipe(pipes.records, pipes.ledger)
         self.loop: Optional[Any] = None
         self.app: Optional[App] = None
 
