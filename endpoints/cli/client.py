@@ -19,6 +19,7 @@ from endpoints.spec.errors import FieldError
 
 Json = dict[str, Any]
 
+_PAGE = 1000
 _TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 # Completing an upload hashes and moves what may be many gigabytes; a scoring call may take its three minutes.
 _LONG_TIMEOUT = httpx.Timeout(600.0, connect=5.0)
@@ -49,6 +50,19 @@ class StudioClient:
 
     def get(self, *path: str, **query: object) -> Any:
         return self._call("GET", path, params=_query(query))
+
+    def list_all(self, *path: str, **query: object) -> list[Json]:
+        """Every item of a list, page after page."""
+        items: list[Json] = []
+        with self._translated():
+            answer = self._http.get(_address(path), params=_query({**query, "limit": _PAGE}))
+            while True:
+                _raise_for(answer)
+                items += _decoded(answer)
+                following = answer.links.get("next")
+                if not following:
+                    return items
+                answer = self._http.get(following["url"])
 
     def post(self, *path: str, json: object = None, is_long: bool = False, **query: object) -> Any:
         return self._call("POST", path, json=json, params=_query(query), timeout=_LONG_TIMEOUT if is_long else _TIMEOUT)

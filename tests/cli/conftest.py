@@ -17,7 +17,7 @@ import pytest
 from endpoints.cli.main import main
 
 TOKEN = "slw_test"
-Answer = tuple[int, str, bytes]
+Answer = tuple[int, str, bytes] | tuple[int, str, bytes, dict[str, str]]
 
 
 @dataclass(frozen=True)
@@ -82,12 +82,14 @@ def _handler(studio: Studio) -> type[BaseHTTPRequestHandler]:
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
             path = unquote(parts.path.removeprefix("/api/v1/"))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            status, content_type, content = studio.answer(
+            status, content_type, content, *more = studio.answer(
                 Asked(self.command, path, dict(parse_qsl(parts.query, keep_blank_values=True)), headers, body)
             )
             self.send_response(status)
             self.send_header("content-type", content_type)
             self.send_header("content-length", str(len(content)))
+            for name, value in (more[0] if more else {}).items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(content)
 

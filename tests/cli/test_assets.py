@@ -54,6 +54,14 @@ def test_lists_are_of_models_or_of_versions(studio: Studio, slipway: Slipway):
     assert slipway("model", "list", "-o", "table").out.splitlines()[0].split() == ["Name", "Version", "Type"]
 
 
+def test_a_long_list_is_fetched_page_by_page(studio: Studio, slipway: Slipway):
+    following = {"Link": f'<{studio.url}/api/v1/models?limit=1000&offset=1000>; rel="next"'}
+    studio.on_call("GET", "models", lambda asked: (200, "application/json", b'[{"name": "a"}]', following))
+    studio.on_call("GET", "models", lambda asked: (200, "application/json", b'[{"name": "b"}]'))
+    assert [model["name"] for model in slipway("model", "list").json] == ["a", "b"]
+    assert studio.asked[1].query == {"limit": "1000", "offset": "1000"}
+
+
 def test_archive_and_restore_take_one_version_or_all(studio: Studio, slipway: Slipway):
     studio.on("POST", "models/my-model/archive", {})
     studio.on("POST", "models/my-model/versions/1/restore", MODEL)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from endpoints.cli.main import main
 from tests.cli.conftest import Ran, Studio
 
 Slipway = Callable[..., Ran]
@@ -79,15 +80,14 @@ def test_credentials_can_be_put_into_a_variable(there: Studio, slipway: Slipway)
 
 
 def test_one_key_is_replaced(there: Studio, slipway: Slipway):
-    there.on("POST", f"{PATH}/regenerate-keys", {})
-    there.on("GET", f"{PATH}/keys", {"primaryKey": "k1", "secondaryKey": "k3"})
+    there.on("POST", f"{PATH}/regenerate-keys", {"primaryKey": "k1", "secondaryKey": "k3"})
     ran = slipway("online-endpoint", "regenerate-keys", "-n", "my-endpoint", "--key-type", "secondary")
     assert ran.json["secondaryKey"] == "k3"
     assert there.sent("POST", f"{PATH}/regenerate-keys")[0].json == {"key_type": "secondary"}
 
 
 def result(status: int, body: str, **headers: str) -> dict[str, object]:
-    return {"status": status, "body": body, "headers": headers, "seconds": 0.1, "deployment": "blue", "request_id": "r"}
+    return {"status": status, "body": body, "body_encoding": "utf-8", "headers": headers, "request_id": "r"}
 
 
 def test_invoke_prints_the_answer(there: Studio, slipway: Slipway, tmp_path: Path):
@@ -107,6 +107,15 @@ def test_an_answer_that_is_no_json_is_text(there: Studio, slipway: Slipway, tmp_
     there.on("POST", f"{PATH}/invoke", result(200, "fine"))
     ran = slipway("online-endpoint", "invoke", "-n", "my-endpoint", "-r", "r.json", "-o", "tsv")
     assert ran.out == "fine\n"
+
+
+def test_an_answer_that_is_no_text_comes_out_byte_by_byte(
+    there: Studio, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+):
+    (tmp_path / "r.json").write_text("{}")
+    there.on("POST", f"{PATH}/invoke", {**result(200, "/wD+"), "body_encoding": "base64"})
+    assert main(["online-endpoint", "invoke", "-n", "my-endpoint", "-r", "r.json"]) == 0
+    assert capfdbinary.readouterr().out == b"\xff\x00\xfe"
 
 
 @pytest.mark.parametrize(("status", "code"), [(424, 1), (404, 3), (500, 1)])

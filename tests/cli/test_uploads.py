@@ -15,7 +15,7 @@ import pytest
 from endpoints.cli import uploads
 from endpoints.cli.client import StudioClient
 from endpoints.cli.connection import Connection
-from endpoints.cli.failures import CommandFailed
+from endpoints.cli.failures import CommandFailed, StudioUnreachable
 from endpoints.cli.terminal import Terminal
 from endpoints.cli.uploads import Uploader, find_files
 from endpoints.spec.errors import Invalid
@@ -138,7 +138,7 @@ def test_a_part_is_sent_again_when_the_connection_breaks(studio: Studio, uploade
 
     def flaky(upload_id: str, **part: Any) -> None:
         if next(calls):
-            raise uploads.StudioUnreachable("broke")
+            raise StudioUnreachable("broke")
         original(upload_id, **part)
 
     uploader.client.put_part = flaky  # type: ignore[method-assign]

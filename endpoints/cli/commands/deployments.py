@@ -82,8 +82,7 @@ def show(name: str, endpoint_name: str) -> Json:
 def list_(endpoint_name: str) -> list[Json]:
     """List the deployments of an endpoint."""
     with open_session() as session:
-        found: list[Json] = session.client.get(*_deployments(endpoint_name))
-        return found
+        return session.client.list_all(*_deployments(endpoint_name))
 
 
 def update(

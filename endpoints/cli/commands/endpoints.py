@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import json
 import sys
@@ -44,8 +45,7 @@ def show(name: str) -> Json:
 def list_() -> list[Json]:
     """List the endpoints."""
     with open_session() as session:
-        found: list[Json] = session.client.get("online-endpoints")
-        return found
+        return session.client.list_all("online-endpoints")
 
 
 def update(
@@ -113,12 +113,11 @@ def get_credentials(name: str) -> Json:
 
 
 def regenerate_keys(name: str, key_type: str = "primary", no_wait: bool = False) -> Json:
-    """Replace one of the two keys; the other goes on working."""
+    """Replace one of the two keys; the other goes on working. It is done at once, so there is nothing to wait for."""
     with open_session() as session:
-        answer = session.client.post("online-endpoints", name.lower(), "regenerate-keys", json={"key_type": key_type})
-        session.finish(answer, is_waited_for=not no_wait)
-        found: Json = session.client.get("online-endpoints", name.lower(), "keys")
-        return found
+        path = ("online-endpoints", name.lower(), "regenerate-keys")
+        keys: Json = session.client.post(*path, json={"key_type": key_type})
+        return keys
 
 
 def invoke(name: str, request_file: str, deployment_name: str | None = None) -> Any:
@@ -133,6 +132,9 @@ def invoke(name: str, request_file: str, deployment_name: str | None = None) -> 
         )
     if not 200 <= int(result["status"]) < 300:
         raise _refused(result)
+    if result.get("body_encoding") == "base64":
+        sys.stdout.buffer.write(base64.b64decode(result["body"]))
+        return None
     return _parsed(result["body"])
 
 
@@ -155,9 +157,9 @@ def _refused(result: Json) -> CommandFailed:
     return failed
 
 
-def _parsed(body: Any) -> Any:
+def _parsed(body: str) -> Any:
     """JSON as values, so that --query works on it; anything else as text."""
     try:
-        return json.loads(body) if isinstance(body, str) else body
+        return json.loads(body)
     except ValueError:
         return body

@@ -46,8 +46,7 @@ def list_(name: str | None = None, include_archived: bool = False) -> list[Json]
     """List models, or the versions of one."""
     path = ("models", name, "versions") if name else ("models",)
     with open_session() as session:
-        found: list[Json] = session.client.get(*path, include_archived=include_archived)
-        return found
+        return session.client.list_all(*path, include_archived=include_archived)
 
 
 def archive(name: str, version: str | None = None) -> None:
