@@ -44,3 +44,7 @@ document.addEventListener("click", (event) => {
 });
 
 update();
+
+// On a phone the steps are a strip that scrolls sideways: bring the present one into view.
+const strip = document.querySelector(".steps");
+strip.scrollLeft = strip.querySelector("[aria-current]").offsetLeft - strip.offsetLeft - 16;
