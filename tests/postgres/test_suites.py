@@ -8,13 +8,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, need
+from tests.conftest import need
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
+ROOT = Path(__file__).resolve().parents[2]
 SUITES = ["tests/access", "tests/selectors", "tests/services", "tests/api", "tests/control"]
 
 
