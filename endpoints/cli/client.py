@@ -6,16 +6,21 @@ Refusals become StudioError with the studio's own sentence, silence becomes Stud
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import IO, Any, Self
 from urllib.parse import quote
 
-import httpx
+# httpx carries a command line of its own, whose libraries take longer to load than the rest of ours together. A module
+# that is None counts as absent, which httpx provides for.
+sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 
-from endpoints.cli.connection import Connection
-from endpoints.cli.failures import StudioError, StudioUnreachable
-from endpoints.spec.errors import FieldError
+import httpx  # noqa: E402
+
+from endpoints.cli.connection import Connection  # noqa: E402
+from endpoints.cli.failures import StudioError, StudioUnreachable  # noqa: E402
+from endpoints.spec.errors import FieldError  # noqa: E402
 
 Json = dict[str, Any]
 
