@@ -3,7 +3,7 @@
 Every function takes the person first and raises NotFound or Forbidden of `endpoints.spec.errors`.
 """
 
-from endpoints.selectors.addresses import scoring_uri
+from endpoints.selectors.addresses import openapi_uri, scoring_uri
 from endpoints.selectors.compute import DeploymentUsage, FamilyUsage, instance_types, quota_usage, size_of
 from endpoints.selectors.environments import build_of, environment_versions, environments_for, get_environment_version
 from endpoints.selectors.logs import build_log, build_log_sources, deployment_logs, log_sources
@@ -48,6 +48,7 @@ __all__ = [
     "log_sources",
     "model_versions",
     "models_for",
+    "openapi_uri",
     "operations_for",
     "quota_usage",
     "revision_now",

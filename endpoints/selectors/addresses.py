@@ -17,3 +17,8 @@ def scoring_uri(endpoint: OnlineEndpoint) -> str:
     parts = urlsplit(gateway)
     port = f":{parts.port}" if parts.port else ""
     return f"{parts.scheme}://{endpoint.name}.{settings.SLIPWAY_GATEWAY_DOMAIN}{port}/score"
+
+
+def openapi_uri(endpoint: OnlineEndpoint) -> str:
+    """Where the endpoint describes its requests and answers."""
+    return scoring_uri(endpoint).removesuffix("/score") + "/swagger.json"

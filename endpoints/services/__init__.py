@@ -8,6 +8,7 @@ from endpoints.services.credentials import (
     Keys,
     Token,
     get_credentials,
+    get_token,
     regenerate_key,
     retire_signing_key,
 )
@@ -67,6 +68,7 @@ __all__ = [
     "delete_endpoint",
     "document_of",
     "get_credentials",
+    "get_token",
     "get_upload",
     "invoke",
     "open_model_archive",

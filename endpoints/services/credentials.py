@@ -79,25 +79,33 @@ def get_credentials(actor: User, *, name: str) -> Credentials:
     """What the endpoint is called with: its keys, or a fresh token, as its `auth_mode` says."""
     endpoint = _endpoint_for_credentials(actor, name)
     if endpoint.auth_mode == "key":
-        require(actor, actions.LIST_KEYS, name)
+        require(actor, actions.LIST_KEYS, endpoint.name)
         return _keys_of(endpoint)
     if endpoint.auth_mode == "aml_token":
-        require(actor, actions.TOKEN, name)
+        require(actor, actions.TOKEN, endpoint.name)
         return issue_token(actor, endpoint)
     raise Conflict(
-        f"The endpoint {name!r} takes tokens of your identity provider (auth_mode aad_token): "
+        f"The endpoint {endpoint.name!r} takes tokens of your identity provider (auth_mode aad_token): "
         "sign in there for a token; the studio issues none."
     )
 
 
+def get_token(actor: User, *, name: str) -> Token:
+    """A fresh token for an endpoint with `auth_mode: aml_token`."""
+    endpoint = authorised_endpoint(actor, name, actions.TOKEN)
+    if endpoint.auth_mode != "aml_token":
+        raise Conflict(f"The endpoint {endpoint.name!r} takes no tokens of the studio: auth_mode {endpoint.auth_mode}.")
+    return issue_token(actor, endpoint)
+
+
 def _endpoint_for_credentials(actor: User, name: str) -> OnlineEndpoint:
     """Whoever may read the endpoint, list its keys or fetch its tokens may learn that it exists."""
-    for action in (actions.LIST_KEYS, actions.TOKEN):
+    for action in (actions.ENDPOINTS_READ, actions.LIST_KEYS):
         try:
             return authorised_endpoint(actor, name, action)
         except NotFound:
             continue
-    return authorised_endpoint(actor, name, actions.LIST_KEYS)
+    return authorised_endpoint(actor, name, actions.TOKEN)
 
 
 def _keys_of(endpoint: OnlineEndpoint) -> Keys:
@@ -112,12 +120,12 @@ def regenerate_key(actor: User, *, name: str, key_type: KeyType = "primary") -> 
         message = f"{key_type!r} is neither primary nor secondary."
         raise Invalid(message, details=[FieldError("key_type", message)])
     if endpoint.auth_mode != "key":
-        raise Conflict(f"The endpoint {name!r} has no keys: its auth_mode is {endpoint.auth_mode}.")
+        raise Conflict(f"The endpoint {endpoint.name!r} has no keys: its auth_mode is {endpoint.auth_mode}.")
     with transaction.atomic():
         keys = EndpointKeys.objects.select_for_update().get(endpoint=endpoint)
         _set_key(keys, key_type)
         keys.save()
-        routes.publish([name])
+        routes.publish([endpoint.name])
     return _keys_of(endpoint)
 
 

@@ -1,0 +1,77 @@
+"""/api/v1/instance-types and /api/v1/quota: what deployments may run on, and how much of it is left."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from endpoints import selectors, services
+from endpoints.api.bodies import values
+from endpoints.api.doors import Door, read_body
+from endpoints.models import InstanceType
+
+
+class InstanceTypeOut(serializers.Serializer[InstanceType]):
+    name = serializers.CharField()
+    family = serializers.CharField()
+    cores = serializers.IntegerField()
+    memory_gib = serializers.FloatField()
+    gpus = serializers.FloatField()
+    gpu_model = serializers.CharField()
+    is_exempt = serializers.BooleanField()
+    price_per_hour = serializers.DecimalField(max_digits=12, decimal_places=6, allow_null=True)
+
+
+class DeploymentUsageOut(serializers.Serializer[Any]):
+    endpoint = serializers.CharField()
+    deployment = serializers.CharField()
+    instance_type = serializers.CharField()
+    instance_count = serializers.IntegerField()
+    cores = serializers.IntegerField()
+    reserved_cores = serializers.IntegerField()
+
+
+class FamilyUsageOut(serializers.Serializer[Any]):
+    """Cores of one family: in use, kept free for upgrades, and left."""
+
+    family = serializers.CharField()
+    limit_cores = serializers.IntegerField()
+    used_cores = serializers.IntegerField()
+    reserved_cores = serializers.IntegerField()
+    free_cores = serializers.IntegerField()
+    deployments = DeploymentUsageOut(many=True)
+
+
+class FamilyLimitIn(serializers.Serializer[Any]):
+    limit_cores = serializers.IntegerField(min_value=0)
+
+
+class FamilyLimitOut(serializers.Serializer[Any]):
+    family = serializers.CharField()
+    limit_cores = serializers.IntegerField()
+
+
+class InstanceTypes(Door):
+    @extend_schema(operation_id="instance_types_list", responses=InstanceTypeOut(many=True))
+    def get(self, request: Request) -> Response:
+        """The instance types, by family and size."""
+        return self.listed(selectors.instance_types(self.user), InstanceTypeOut)
+
+
+class Quota(Door):
+    @extend_schema(operation_id="quota_list", responses=FamilyUsageOut(many=True))
+    def get(self, request: Request) -> Response:
+        """Every family with its limit and what is taken."""
+        return self.listed(selectors.quota_usage(self.user), FamilyUsageOut)
+
+
+class FamilyLimit(Door):
+    @extend_schema(operation_id="quota_set_limit", request=FamilyLimitIn, responses=FamilyLimitOut)
+    def put(self, request: Request, family: str) -> Response:
+        """Change how many cores a family may take."""
+        limit = read_body(FamilyLimitIn, values(request))
+        return Response(FamilyLimitOut(services.set_family_limit(self.user, family=family, **limit)).data)

@@ -1,0 +1,81 @@
+"""Every address of the REST API, below /api/v1/."""
+
+from __future__ import annotations
+
+from django.urls import path, re_path
+from drf_spectacular.utils import extend_schema
+from drf_spectacular.views import SpectacularAPIView
+from rest_framework.exceptions import NotFound
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from endpoints.api import access, compute, deployments, endpoints, environments, models, operations, uploads
+from endpoints.api.doors import Door
+
+app_name = "api"
+
+
+@extend_schema(exclude=True)
+class Unknown(Door):
+    """An address that is none: the one error shape rather than a page."""
+
+    permission_classes = (AllowAny,)
+
+    def initial(self, request: Request, *args: object, **kwargs: object) -> None:
+        raise NotFound(f"There is nothing at {request.path}; /api/docs/ lists what there is.")
+
+    def get(self, request: Request) -> Response:
+        raise NotFound
+
+
+_E = "online-endpoints/<str:endpoint>"
+_D = f"{_E}/deployments/<str:deployment>"
+_M = "models/<str:name>"
+_N = "environments/<str:name>"
+_VERSION = "versions/<str:version>"
+
+urlpatterns = [
+    path("me", access.Me.as_view(), name="me"),
+    path("tokens", access.Tokens.as_view(), name="tokens"),
+    path("tokens/<str:token_key>", access.TokenDoor.as_view(), name="token"),
+    path("models", models.Models.as_view(), name="models"),
+    path(f"{_M}/versions", models.ModelVersions.as_view(), name="model-versions"),
+    path(f"{_M}/archive", models.ModelArchive.as_view(), name="model-archive-all"),
+    path(f"{_M}/restore", models.ModelRestore.as_view(), name="model-restore-all"),
+    path(f"{_M}/{_VERSION}", models.ModelVersionDoor.as_view(), name="model-version"),
+    path(f"{_M}/{_VERSION}/archive", models.ModelArchive.as_view(), name="model-archive"),
+    path(f"{_M}/{_VERSION}/restore", models.ModelRestore.as_view(), name="model-restore"),
+    path(f"{_M}/{_VERSION}/download", models.ModelDownload.as_view(), name="model-download"),
+    path("environments", environments.Environments.as_view(), name="environments"),
+    path(f"{_N}/versions", environments.EnvironmentVersions.as_view(), name="environment-versions"),
+    path(f"{_N}/archive", environments.EnvironmentArchive.as_view(), name="environment-archive-all"),
+    path(f"{_N}/restore", environments.EnvironmentRestore.as_view(), name="environment-restore-all"),
+    path(f"{_N}/{_VERSION}", environments.EnvironmentVersionDoor.as_view(), name="environment-version"),
+    path(f"{_N}/{_VERSION}/archive", environments.EnvironmentArchive.as_view(), name="environment-archive"),
+    path(f"{_N}/{_VERSION}/restore", environments.EnvironmentRestore.as_view(), name="environment-restore"),
+    path(f"{_N}/{_VERSION}/build", environments.EnvironmentBuildDoor.as_view(), name="environment-build"),
+    path(f"{_N}/{_VERSION}/build-log", environments.EnvironmentBuildLog.as_view(), name="environment-build-log"),
+    path("uploads", uploads.Uploads.as_view(), name="uploads"),
+    path("uploads/<uuid:upload_id>", uploads.UploadDoor.as_view(), name="upload"),
+    path("uploads/<uuid:upload_id>/files", uploads.UploadFiles.as_view(), name="upload-files"),
+    path("uploads/<uuid:upload_id>/complete", uploads.UploadCompletion.as_view(), name="upload-complete"),
+    path("online-endpoints", endpoints.Endpoints.as_view(), name="endpoints"),
+    path(_E, endpoints.EndpointDoor.as_view(), name="endpoint"),
+    path(f"{_E}/keys", endpoints.EndpointKeysDoor.as_view(), name="endpoint-keys"),
+    path(f"{_E}/regenerate-keys", endpoints.EndpointRegenerateKeys.as_view(), name="endpoint-regenerate-keys"),
+    path(f"{_E}/token", endpoints.EndpointToken.as_view(), name="endpoint-token"),
+    path(f"{_E}/traffic", endpoints.EndpointTraffic.as_view(), name="endpoint-traffic"),
+    path(f"{_E}/invoke", endpoints.EndpointInvoke.as_view(), name="endpoint-invoke"),
+    path(f"{_E}/deployments", deployments.Deployments.as_view(), name="deployments"),
+    path(_D, deployments.DeploymentDoor.as_view(), name="deployment"),
+    path(f"{_D}/logs", deployments.DeploymentLogs.as_view(), name="deployment-logs"),
+    path(f"{_D}/retry", deployments.DeploymentRetry.as_view(), name="deployment-retry"),
+    path("operations", operations.Operations.as_view(), name="operations"),
+    path("operations/<uuid:operation_id>", operations.OperationDoor.as_view(), name="operation"),
+    path("instance-types", compute.InstanceTypes.as_view(), name="instance-types"),
+    path("quota", compute.Quota.as_view(), name="quota"),
+    path("quota/<str:family>", compute.FamilyLimit.as_view(), name="quota-family"),
+    path("schema", SpectacularAPIView.as_view(), name="schema"),
+    re_path("", Unknown.as_view(), name="unknown"),
+]
