@@ -171,7 +171,7 @@ def version_specifier(rest: str, whole: str) -> str:
             break
     clauses = [_clause(part.strip()) for part in version.split(",") if part.strip()]
     try:
-        return str(SpecifierSet(",".join(clause for clause in clauses if clause)))
+        return ",".join(sorted(map(str, SpecifierSet(",".join(clause for clause in clauses if clause)))))
     except InvalidSpecifier:
         raise ValueError(f"{whole!r} has a version that is not understood; write it like `numpy=1.26.4`.") from None
 

@@ -35,30 +35,32 @@ class Choice:
     warning: str = ""
 
 
-class NoInterpreter(LookupError):
-    """No Python at all was found on this host."""
-
-
 def installed(uv: Path, environ: Mapping[str, str]) -> list[Interpreter]:
     """Every CPython on this host, newest first, one per version: this one, uv's findings, pyenv's."""
     found: dict[Version, Path] = {}
-    for interpreter in (_running(), *_listed_by_uv(uv, environ), *_kept_by_pyenv(environ)):
+    for interpreter in (running(), *_listed_by_uv(uv, environ), *_kept_by_pyenv(environ)):
         found.setdefault(interpreter.version, interpreter.path)
     return sorted((Interpreter(version, path) for version, path in found.items()), reverse=True)
 
 
-def choose(asked: str, *, interpreters: Iterable[Interpreter], fetch: Callable[[str], Interpreter | None]) -> Choice:
-    """The interpreter for the specifier `asked` ("": the one the studio itself runs on).
+def choose(
+    asked: str,
+    *,
+    own: Interpreter,
+    others: Callable[[], Iterable[Interpreter]],
+    fetch: Callable[[str], Interpreter | None],
+) -> Choice:
+    """The interpreter for the specifier `asked`, "" for any.
 
-    fetch: asked for a version such as `3.9` when none is installed; returns None when it cannot be had.
+    own: the one the studio runs on, taken whenever it fits. others: all on this host, asked for only when needed,
+    because finding them takes a second. fetch: given a version such as `3.9`, returns None when it cannot be had.
     """
-    candidates = sorted(interpreters, reverse=True)
-    if not candidates:
-        raise NoInterpreter("no Python interpreter was found on this host")
     if not asked:
-        running = _running()
-        return Choice(next((item for item in candidates if item.version == running.version), candidates[0]))
+        return Choice(own)
     wanted = _relaxed(asked)
+    if own.version in wanted:
+        return Choice(own)
+    candidates = sorted({own, *others()}, reverse=True)
     for interpreter in candidates:
         if interpreter.version in wanted:
             return Choice(interpreter)
@@ -90,7 +92,7 @@ def _run(command: list[str | Path], environ: Mapping[str, str], timeout_s: float
 # Where interpreters are ----------------------------------------------------------------------------------------
 
 
-def _running() -> Interpreter:
+def running() -> Interpreter:
     """The interpreter below the studio's own virtual environment."""
     executable = Path(getattr(sys, "_base_executable", "") or sys.executable)
     version = ".".join(str(part) for part in sys.version_info[:3])
@@ -144,7 +146,7 @@ def _target(wanted: SpecifierSet) -> Version:
     for operator in ("==", "~=", ">=", ">", "<", "<="):
         if operator in by_operator:
             return by_operator[operator]
-    return _running().version
+    return running().version
 
 
 def _version_to_fetch(wanted: SpecifierSet) -> str:

@@ -27,6 +27,7 @@ _SHORT = {"-i": "--index-url", "-f": "--find-links"}
 # Options that say nothing about what is installed.
 _IGNORED = {"--trusted-host", "--prefer-binary", "--no-cache-dir", "--use-feature", "--progress-bar", "--pre"}
 _COMMENT = re.compile(r"(^|\s)#.*$")
+_FILE = re.compile(r"\.(whl|zip|tar(\.\w+)?|tgz)$")
 _DIRECT = re.compile(r"^(git|hg|svn|bzr)\+|^https?://")
 
 
@@ -104,17 +105,25 @@ def normalised(line: str) -> str:
             f"{line!r} is a path on the machine where it was written; put the code into the deployment's code folder "
             "or give the URL of a package."
         )
+    if _FILE.search(line) and "@" not in line:
+        raise ValueError(f"{line!r} is a file; only package names and URLs can be installed.")
     try:
         requirement = Requirement(line)
     except InvalidRequirement as error:
-        if line.endswith((".whl", ".tar.gz", ".zip")) or ("/" in line and "@" not in line):
-            raise ValueError(f"{line!r} is a file; only package names and URLs can be installed.") from None
         reason = str(error).splitlines()[0]
-        raise ValueError(f"{line!r} is not a requirement pip understands: {reason}.") from None
+        hint = "; pip writes versions with ==" if re.match(r"^[\w.-]+\s*=[^=]", line) else ""
+        raise ValueError(f"{line!r} is not a requirement pip understands: {reason}{hint}.") from None
     if requirement.url and requirement.url.startswith("file:"):
         raise ValueError(f"{line!r} is a path on the machine where it was written; give the URL of a package.")
-    requirement.name = canonicalize_name(requirement.name)
-    return str(requirement) + hashes
+    return _canonical(requirement) + hashes
+
+
+def _canonical(requirement: Requirement) -> str:
+    """One spelling, ours: it is hashed into build keys, which must outlive changes of taste in `packaging`."""
+    extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
+    wanted = f" @ {requirement.url}" if requirement.url else ",".join(sorted(map(str, requirement.specifier)))
+    marker = f" ; {requirement.marker}" if requirement.marker else ""
+    return f"{canonicalize_name(requirement.name)}{extras}{wanted}{marker}"
 
 
 def _without_hashes(line: str) -> tuple[str, str]:

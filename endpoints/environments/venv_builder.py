@@ -21,14 +21,12 @@ import uv as uv_package
 
 from endpoints.environments.builds import BuildCanceled, BuildFailed, BuildResult, StoredBuild
 from endpoints.environments.package_index import environment_for_uv, without_credentials
-from endpoints.environments.python_versions import Choice, Interpreter, NoInterpreter, choose, fetch_with_uv, installed
+from endpoints.environments.python_versions import Choice, Interpreter, choose, fetch_with_uv, installed, running
 from endpoints.environments.spec import EnvironmentSpec, Recipe, build_key, recipe_of
 from endpoints.environments.uv_failures import explain
 from endpoints.environments.uv_process import UvCanceled, UvFailed, run_uv
-from endpoints.spec.failure import Failure
 from endpoints.spec.home import Home
 from endpoints.spec.loglines import LogLine, LogWriter
-from endpoints.spec.states import FailureCode
 
 _WAIT_S = 0.1
 _FETCH_TIMEOUT_S = 180.0
@@ -251,17 +249,13 @@ class _Build:
                 self._say(sentence, level="ERROR")
 
     def _choose_python(self, recipe: Recipe) -> Choice:
-        interpreters = installed(self._builder.uv, self._builder.environ)
-        try:
-            choice = choose(recipe.python, interpreters=interpreters, fetch=self._fetch)
-        except NoInterpreter as error:
-            raise BuildFailed(
-                Failure(
-                    code=FailureCode.IMAGE_BUILD_FAILURE,
-                    message=f"The environment cannot be built: {error}.",
-                    advice="Install Python 3 on the studio's host.",
-                )
-            ) from None
+        builder = self._builder
+        choice = choose(
+            recipe.python,
+            own=running(),
+            others=lambda: installed(builder.uv, builder.environ),
+            fetch=self._fetch,
+        )
         self._say(f"Using Python {choice.interpreter.version}.")
         return choice
 
@@ -274,7 +268,9 @@ class _Build:
 
     def _install(self, recipe: Recipe, choice: Choice) -> None:
         version = str(choice.interpreter.version)
-        self._uv(["venv", "--quiet", "--python", str(choice.interpreter.path), "--no-project", str(self._venv)], version)
+        self._uv(
+            ["venv", "--quiet", "--python", str(choice.interpreter.path), "--no-project", str(self._venv)], version
+        )
         if recipe.is_bare:
             return
         wanted = self._folder / "requirements.txt"
