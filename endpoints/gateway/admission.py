@@ -25,33 +25,33 @@ class Waiting(Protocol):
 
 
 class Queue:
-    """Requests that were let in and wait for a free instance, first come first served."""
+    """Requests that were let in and wait for a free instance, first come first served, in `waiting`."""
 
-    __slots__ = ("_waiting",)
+    __slots__ = ("waiting",)
 
     def __init__(self) -> None:
-        self._waiting: OrderedDict[Waiting, None] = OrderedDict()
+        self.waiting: OrderedDict[Waiting, None] = OrderedDict()
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self.waiting)
 
     def join(self, request: Waiting) -> None:
-        self._waiting[request] = None
+        self.waiting[request] = None
 
     def quit(self, request: Waiting) -> None:
         """Leave without being served; not being there is no error."""
-        self._waiting.pop(request, None)
+        self.waiting.pop(request, None)
 
     def first(self) -> Waiting | None:
-        return next(iter(self._waiting), None)
+        return next(iter(self.waiting), None)
 
     def expire(self, now: float) -> None:
         """Turn away all whose time is up; joined in order of time, so only the head is looked at."""
-        while self._waiting:
-            request = next(iter(self._waiting))
+        while self.waiting:
+            request = next(iter(self.waiting))
             if request.queue_deadline > now:
                 return
-            del self._waiting[request]
+            del self.waiting[request]
             request.give_up()
 
 

@@ -27,7 +27,7 @@ class BoardFull(Exception):
 
 
 class Board:
-    """The shared memory as one process sees it; `column` is its own."""
+    """The shared memory as one process sees it; `column` is its own, the master's is 0 and counts nothing."""
 
     def __init__(self, fd: int, column: int) -> None:
         self.fd = fd
@@ -139,7 +139,7 @@ class Tally:
         if not others:
             return self.own
         cells, row = self._board.cells, self._row
-        return self.own + sum(cells[start + row] for start in others)
+        return self.own + sum([cells[start + row] for start in others])
 
     def of_others(self) -> list[int]:
         """The other processes' parts, one by one."""

@@ -11,51 +11,47 @@ from endpoints.spec.counters import KEPT_SECONDS, CounterBatch, Gauge, Series, S
 from endpoints.spec.histogram import BUCKETS_PER_LOG
 
 
+def count(series: Series, *, request_bytes: int, response_bytes: int, seconds: float, model_seconds: float) -> None:
+    """Count one request; model_seconds is negative when no instance was asked."""
+    series.requests += 1
+    series.request_bytes += request_bytes
+    series.response_bytes += response_bytes
+    # Histogram.add, written out: this runs for every request.
+    microseconds = seconds * 1e6
+    bucket = int(log(microseconds) * BUCKETS_PER_LOG) + 1 if microseconds >= 1 else 0
+    histogram = series.latency
+    buckets = histogram.buckets
+    buckets[bucket] = buckets.get(bucket, 0) + 1
+    histogram.sum_us += int(microseconds)
+    if model_seconds >= 0:
+        microseconds = model_seconds * 1e6
+        bucket = int(log(microseconds) * BUCKETS_PER_LOG) + 1 if microseconds >= 1 else 0
+        histogram = series.model_latency
+        buckets = histogram.buckets
+        buckets[bucket] = buckets.get(bucket, 0) + 1
+        histogram.sum_us += int(microseconds)
+
+
 class Counters:
-    """What happened since the last batch."""
+    """What happened since the last batch. `epoch` grows with every batch: series of an earlier one are gone."""
 
     def __init__(self, source: str, *, wall_clock: Callable[[], float] = time) -> None:
         self._source = source
         self._wall_clock = wall_clock
         self._series: dict[SeriesKey, Series] = {}
         self._sequence = 0
+        self.epoch = 0
         self._started_at_ms = int(wall_clock() * 1000)
         self._last_gauges: tuple[Gauge, ...] = ()
         self.connections = 0
         self.accepted = 0
 
-    def record(
-        self, key: SeriesKey, *, request_bytes: int, response_bytes: int, seconds: float, model_seconds: float
-    ) -> None:
-        """Count one request; model_seconds is negative when no instance was asked."""
+    def series(self, key: SeriesKey) -> Series:
+        """The series to count under until `epoch` changes."""
         series = self._series.get(key)
         if series is None:
-            series = self._series[key] = Series(
-                endpoint=key[0],
-                deployment=key[1],
-                instance=key[2],
-                status=key[3],
-                model_status=key[4],
-                reason=key[5],
-                is_mirror=key[6],
-            )
-        series.requests += 1
-        series.request_bytes += request_bytes
-        series.response_bytes += response_bytes
-        # Histogram.add, written out: this runs for every request.
-        microseconds = seconds * 1e6
-        bucket = int(log(microseconds) * BUCKETS_PER_LOG) + 1 if microseconds >= 1 else 0
-        histogram = series.latency
-        buckets = histogram.buckets
-        buckets[bucket] = buckets.get(bucket, 0) + 1
-        histogram.sum_us += int(microseconds)
-        if model_seconds >= 0:
-            microseconds = model_seconds * 1e6
-            bucket = int(log(microseconds) * BUCKETS_PER_LOG) + 1 if microseconds >= 1 else 0
-            histogram = series.model_latency
-            buckets = histogram.buckets
-            buckets[bucket] = buckets.get(bucket, 0) + 1
-            histogram.sum_us += int(microseconds)
+            series = self._series[key] = Series(**key._asdict())
+        return series
 
     def take_batch(self, gauges: Iterable[Gauge] = ()) -> CounterBatch | None:
         """Everything since the last call, or None when nothing happened and nothing changed."""
@@ -76,6 +72,7 @@ class Counters:
             accepted=self.accepted,
         )
         self._series = {}
+        self.epoch += 1
         self.accepted = 0
         self._last_gauges = shown
         self._started_at_ms = now_ms

@@ -7,7 +7,8 @@ through `begin` and `on_answer` without a task or a wait; everything else is a d
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
+from math import inf
+from typing import TYPE_CHECKING, Any
 
 from endpoints.gateway import errors
 from endpoints.gateway.auth import KeysMissing
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 REPLAY_BYTES = 1024 * 1024  # how much of a request is kept for a second try, and for a mirror
 HELD_BYTES = 64 * 1024  # how much may wait for a connection before the client is told to pause
 MAX_ATTEMPTS = 3  # of connecting; only one of sending again
+NOTHING_YET: Any = None  # set before it is needed; tested for with `is None` where it may not be
 _AS_IT_IS, _CHUNKED = range(2)
 
 
@@ -80,8 +82,8 @@ class Exchange:
         self.head = head
         self.started_at = started_at
         self.request_id = self.plane.next_request_id()
-        self.endpoint: Endpoint | None = None
-        self.deployment: Deployment | None = None
+        self.endpoint: Endpoint = NOTHING_YET
+        self.deployment: Deployment = NOTHING_YET
         self.instance: Instance | None = None
         self.upstream: UpstreamConnection | None = None
         self.is_head_request = head.method == b"HEAD"
@@ -106,7 +108,7 @@ class Exchange:
         self._is_held = False
         self._is_waiting_for_body = False
         self._mirror: Deployment | None = None
-        self._parts: list[bytes] | None = None
+        self._parts: list[bytes] = NOTHING_YET
         self._parts_size = 0
         self._progress = 0
 
@@ -115,32 +117,49 @@ class Exchange:
     def begin(self, body: bytes, is_complete: bool) -> None:
         """Decide and forward. `body`: its first part, all of it when is_complete."""
         self.is_body_complete = is_complete
-        self._parts = [body] if body else []
+        self._parts = [body]
         self.request_bytes = self._parts_size = len(body)
-        self._attempt(self._decide)
+        head, plane = self.head, self.plane
+        try:
+            if is_complete and head.is_usual_for is plane.book.table:
+                # The same head as before on this connection, and nothing about its endpoint asks for a second look.
+                endpoint = self.endpoint = head.endpoint
+                choices = endpoint.choices
+                self._enter(choices[int(plane.random() * len(choices))])
+            else:
+                self._decide()
+        except Refusal as refusal:
+            self.refuse(refusal)
 
     def _decide(self) -> None:
         head, plane = self.head, self.plane
         if head.decided_for is not plane.book.table:
             plane.locate(head)
-        endpoint = self.endpoint = cast("Endpoint | None", head.endpoint)
+        self.endpoint = endpoint = head.endpoint
         if endpoint is None:
             plane.answer_own_path(self)
             return
         if endpoint.cors is not None and self._is_preflight(endpoint):
             return
-        if not head.is_authorised or head.authorised_until < plane.wall_clock():
+        if head.authorised_until < plane.wall_clock():
             try:
                 head.authorised_until = endpoint.authenticator.check(head.authorization)
             except KeysMissing as missing:
                 self._wait_for_keys(missing)
                 return
-            head.is_authorised = True
         if endpoint.rate is not None and not endpoint.rate.take(plane.clock()):
             raise errors.rate_limited(endpoint.rate.per_second)
         if head.content_length > endpoint.max_payload_bytes or self.request_bytes > endpoint.max_payload_bytes:
             raise errors.payload_too_large(endpoint.max_payload_bytes)
+        if self._is_usual(endpoint):
+            head.is_usual_for = plane.book.table
         self._choose()
+
+    def _is_usual(self, endpoint: Endpoint) -> bool:
+        """Whether the same head, come again, may go straight to the choice of a deployment by weight."""
+        head = self.head
+        has_rules = endpoint.cors or endpoint.rate or endpoint.sticky or endpoint.mirror
+        return not has_rules and not head.deployment and bool(endpoint.choices) and head.authorised_until == inf
 
     def _is_preflight(self, endpoint: Endpoint) -> bool:
         head, cors = self.head, endpoint.cors
@@ -166,7 +185,7 @@ class Exchange:
             self._attempt(self._decide)
 
     def _choose(self) -> None:
-        head, endpoint, plane = self.head, cast("Endpoint", self.endpoint), self.plane
+        head, endpoint, plane = self.head, self.endpoint, self.plane
         if head.deployment:
             deployment = endpoint.deployments.get(head.deployment)
             if deployment is None:
@@ -205,7 +224,7 @@ class Exchange:
         self._is_entered = True
         if tally.total() > deployment.limit:
             raise errors.too_many_pending(deployment.limit)
-        instance = None if deployment.queue else deployment.pick()
+        instance = None if deployment.queue.waiting else deployment.pick()
         if instance is None:
             self._queue(deployment)
         else:
@@ -219,7 +238,7 @@ class Exchange:
 
     def proceed(self) -> None:
         """From the queue: an instance may be free."""
-        deployment = cast("Deployment", self.deployment)
+        deployment = self.deployment
         if not deployment.instances:
             deployment.queue.quit(self)
             self.refuse(errors.no_instances(deployment.name))
@@ -229,7 +248,7 @@ class Exchange:
 
     def give_up(self) -> None:
         """From the queue: it took too long."""
-        deployment = cast("Deployment", self.deployment)
+        deployment = self.deployment
         self.refuse(errors.queue_wait_exceeded(deployment.route.max_queue_wait_ms))
 
     # Forwarding ----------------------------------------------------------------------------------------------
@@ -237,11 +256,10 @@ class Exchange:
     def _take(self, instance: Instance) -> None:
         self.instance = instance
         instance.tally.enter()
-        connection = instance.take_idle()
-        if connection is None:
-            self.plane.spawn(self._connect(instance))
+        if instance.idle:
+            self._send(instance.idle.pop())
         else:
-            self._send(connection)
+            self.plane.spawn(self._connect(instance))
 
     async def _connect(self, instance: Instance) -> None:
         try:
@@ -258,7 +276,7 @@ class Exchange:
             self._send(connection)
 
     def _connecting_failed(self, instance: Instance) -> None:
-        deployment = cast("Deployment", self.deployment)
+        deployment = self.deployment
         instance.leave()
         self.instance = None
         self._attempts += 1
@@ -269,7 +287,7 @@ class Exchange:
             self.refuse(errors.unreachable(deployment.name))
 
     def _try_another(self, failed: Instance) -> None:
-        deployment = cast("Deployment", self.deployment)
+        deployment = self.deployment
         instance = deployment.pick(but=failed)
         if instance is None:
             self._queue(deployment)
@@ -278,22 +296,21 @@ class Exchange:
 
     def _send(self, connection: UpstreamConnection) -> None:
         head, client = self.head, self.client
-        deployment = cast("Deployment", self.deployment)
+        deployment = self.deployment
         if head.prefix_for is not deployment.scoring_path:
             head.prefix = request_prefix(head, scoring_path=deployment.scoring_path, forwarded=client.forwarded_fields)
             head.prefix_for = deployment.scoring_path
         self.upstream = connection
-        self.sent_at = self.plane.clock()
+        now = self.sent_at = self.plane.clock()
         self.is_sent = self.is_body_complete
-        parts = cast("list[bytes]", self._parts)
-        if head.content_length >= 0:
-            data = b"".join((head.prefix, self.request_id, b"\r\n\r\n", *parts))
-        else:
-            framed = [*map(chunk, parts), LAST_CHUNK if self.is_body_complete else b""]
-            data = b"".join((head.prefix, self.request_id, b"\r\n\r\n", *framed))
-        connection.send(self, data)
+        parts = self._parts
+        if head.content_length < 0:
+            parts = [*map(chunk, filter(None, parts)), LAST_CHUNK if self.is_body_complete else b""]
+        connection.send(self, b"".join((head.prefix, self.request_id, b"\r\n\r\n", *parts)))
         if self.is_sent:
-            client.arm(self.sent_at + deployment.timeout)
+            deadline = client.deadline = now + deployment.timeout
+            if deadline < client.due:
+                client.arm(deadline)
             if self._mirror is not None:
                 self._copy_to_mirror()
         else:
@@ -310,7 +327,7 @@ class Exchange:
             return
         upstream = self.upstream
         if upstream is not None and self._parts_size > REPLAY_BYTES:
-            self._parts = None  # too much to send a second time
+            self._parts = NOTHING_YET  # too much to send a second time
         elif piece and self._parts is not None:
             self._parts.append(piece)
             self._parts_size += len(piece)
@@ -332,7 +349,7 @@ class Exchange:
             upstream.transport.write(piece)
         if self.is_sent and not self.is_answered:
             self.sent_at = self.plane.clock()
-            self.client.arm(self.sent_at + cast("Deployment", self.deployment).timeout)
+            self.client.arm(self.sent_at + self.deployment.timeout)
             if self._mirror is not None:
                 self._copy_to_mirror()
 
@@ -355,21 +372,14 @@ class Exchange:
         self.model_status = head.status
         self.status = head.status if 200 <= head.status < 300 else 424
         is_keep_alive = request.is_keep_alive and self.is_body_complete and not self.plane.is_draining
-        fields = b""
-        if is_complete:
-            if self.is_head_request:
-                fields = b"\r\ncontent-length: %d" % head.content_length if head.content_length >= 0 else b""
-            elif head.status != 204:
-                fields = b"\r\ncontent-length: %d" % len(body)
-        elif head.content_length >= 0:
-            fields = b"\r\ncontent-length: %d" % head.content_length
-        elif request.minor_version == 1:
-            self._framing = _CHUNKED
-            fields = b"\r\ntransfer-encoding: chunked"
+        if head.content_length == len(body):
+            fields = b"\r\ncontent-length: %d" % len(body)
         else:
-            is_keep_alive = False  # HTTP/1.0: the end of the connection is the end of the answer
+            fields = self._frame(head, is_complete)
+            if not is_complete and not fields:
+                is_keep_alive = False  # HTTP/1.0: the end of the connection is the end of the answer
         client.is_keep_alive = is_keep_alive
-        deployment = cast("Deployment", self.deployment)
+        deployment = self.deployment
         if self._cors:
             head.fields = MODEL_FIELDS.sub(b"", head.fields)
             fields += self._cors
@@ -383,10 +393,20 @@ class Exchange:
         client.transport.write(data)
         self.answer_bytes = len(data)
         if is_complete:
-            self.model_seconds = self.plane.clock() - self.sent_at
             self._finish()
         else:
             self._arm_stream()
+
+    def _frame(self, head: AnswerHead, is_complete: bool) -> bytes:
+        """The header that says where an answer ends, when it did not come whole with its length."""
+        if head.content_length >= 0:
+            return b"\r\ncontent-length: %d" % head.content_length
+        if is_complete:  # to HEAD, or one that has no body by its code
+            return b"" if self.is_head_request or head.status == 204 else b"\r\ncontent-length: 0"
+        if self.head.minor_version == 0:
+            return b""
+        self._framing = _CHUNKED
+        return b"\r\ntransfer-encoding: chunked"
 
     def on_piece(self, piece: bytes) -> None:
         """More of the answer; see Sink."""
@@ -400,13 +420,12 @@ class Exchange:
         if self._framing == _CHUNKED:
             self.client.transport.write(LAST_CHUNK)
             self.answer_bytes += len(LAST_CHUNK)
-        self.model_seconds = self.plane.clock() - self.sent_at
         self._finish()
 
     def on_broken(self, *, is_bad: bool) -> None:
         """The connection ended too early; see Sink."""
         upstream, instance = self.upstream, self.instance
-        deployment = cast("Deployment", self.deployment)
+        deployment = self.deployment
         self.upstream = None
         if self.is_answered:
             self.reason = "AnswerBroken"
@@ -431,9 +450,9 @@ class Exchange:
             upstream, self.upstream = self.upstream, None
             if upstream is not None:
                 upstream.abandon()
-            self.refuse(errors.bad_answer(cast("Deployment", self.deployment).name))
+            self.refuse(errors.bad_answer(self.deployment.name))
             return
-        deployment = cast("Deployment", self.deployment)
+        deployment = self.deployment
         self.is_answered = self.is_tunnel = True
         self.status = self.model_status = 101
         fields = b"\r\nconnection: Upgrade\r\nupgrade: " + (head.upgrade or self.head.upgrade)
@@ -493,7 +512,7 @@ class Exchange:
             self.refuse(refusal)
 
     def _arm_stream(self) -> None:
-        timeout = max(self.plane.settings.stream_timeout, cast("Deployment", self.deployment).timeout)
+        timeout = max(self.plane.settings.stream_timeout, self.deployment.timeout)
         self._progress = self.answer_bytes
         self.client.arm(self.plane.clock() + timeout)
 
@@ -521,17 +540,21 @@ class Exchange:
 
     def _finish(self) -> None:
         self.is_over = True
+        plane = self.plane
+        now = plane.clock()
         upstream, self.upstream = self.upstream, None
-        if upstream is not None and upstream.sink is self:
-            upstream.abandon()
+        if upstream is not None:
+            if upstream.sink is self:
+                upstream.abandon()
+            elif not self.reason:
+                self.model_seconds = now - self.sent_at
         instance, deployment = self.instance, self.deployment
         if instance is not None:
             instance.leave()
-        if deployment is not None:
-            if self._is_entered:
-                deployment.leave()
-            if deployment.queue:
+        if self._is_entered:
+            deployment.leave()
+            if deployment.queue.waiting:
                 deployment.queue.quit(self)
                 deployment.wake()
-        self.plane.record(self)
-        self.client.exchange_done()
+        plane.record(self, now)
+        self.client.exchange_done(now)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from endpoints.gateway.board import Tally
 from endpoints.gateway.upstream import UpstreamConnection
+from endpoints.spec.counters import Series
 
 if TYPE_CHECKING:
     from endpoints.gateway.plane import DataPlane
@@ -28,9 +29,26 @@ class Dialer(Protocol):
 
 
 class Instance:
-    """Connections to one host and port. `tally`: requests at it now, from all gateway processes."""
+    """Connections to one host and port. `tally`: requests at it now, from all gateway processes.
 
-    __slots__ = ("_failures", "_idle", "_pause", "_plane", "host", "id", "is_retired", "is_set_aside", "port", "tally")
+    idle: warm connections, the last used one last; broken ones are not among them. usual_series: where its good
+    answers are counted during usual_epoch.
+    """
+
+    __slots__ = (
+        "_failures",
+        "_pause",
+        "_plane",
+        "host",
+        "id",
+        "idle",
+        "is_retired",
+        "is_set_aside",
+        "port",
+        "tally",
+        "usual_epoch",
+        "usual_series",
+    )
 
     def __init__(self, plane: DataPlane, route: InstanceRoute) -> None:
         self.id = route.id
@@ -39,18 +57,12 @@ class Instance:
         self.tally = Tally(plane.board, f"instance:{route.id}")
         self.is_retired = False
         self.is_set_aside = False
+        self.usual_epoch = -1
+        self.usual_series = Series(endpoint="")
         self._plane = plane
-        self._idle: list[UpstreamConnection] = []
+        self.idle: list[UpstreamConnection] = []
         self._failures = 0
         self._pause: asyncio.TimerHandle | None = None
-
-    def take_idle(self) -> UpstreamConnection | None:
-        """The warm connection used last, if there is one; the others may age and be pruned."""
-        while self._idle:
-            connection = self._idle.pop()
-            if connection.is_usable:
-                return connection
-        return None
 
     async def connect(self) -> UpstreamConnection:
         """A new connection. Raises OSError; the instance is then set aside."""
@@ -66,20 +78,20 @@ class Instance:
 
     def put_back(self, connection: UpstreamConnection) -> None:
         """A connection has finished its request."""
-        if self.is_retired or len(self._idle) >= MAX_IDLE_CONNECTIONS:
+        if self.is_retired or len(self.idle) >= MAX_IDLE_CONNECTIONS or connection.transport.is_closing():
             connection.transport.close()
         else:
-            self._idle.append(connection)
+            self.idle.append(connection)
 
     def lost(self, connection: UpstreamConnection) -> None:
         """A connection is no more."""
-        if connection in self._idle:
-            self._idle.remove(connection)
+        if connection in self.idle:
+            self.idle.remove(connection)
 
     def prune(self) -> None:
         """Called every few seconds: let half of the connections that were not needed go, but keep two warm."""
-        for connection in self._idle[: (len(self._idle) - 1) // 2]:
-            self._idle.remove(connection)
+        for connection in self.idle[: (len(self.idle) - 1) // 2]:
+            self.idle.remove(connection)
             connection.transport.close()
 
     def set_aside(self) -> None:
@@ -95,7 +107,7 @@ class Instance:
         self.is_retired = True
         if self._pause is not None:
             self._pause.cancel()
-        idle, self._idle = self._idle, []
+        idle, self.idle = self.idle, []
         for connection in idle:
             connection.transport.close()
         if not self.tally.own:

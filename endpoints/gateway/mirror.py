@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from endpoints.gateway.counters import count
 from endpoints.gateway.parsing import AnswerHead
 from endpoints.gateway.rendering import request_prefix
 from endpoints.spec.counters import SeriesKey
@@ -24,7 +25,7 @@ class Shadow:
     def __init__(self, plane: DataPlane, original: Exchange, deployment: Deployment) -> None:
         self.is_head_request = original.is_head_request
         self.deadline = float("inf")
-        self.slot = 0
+        self.due = float("inf")
         self._plane = plane
         self._deployment = deployment
         self._request_id = original.request_id
@@ -50,11 +51,10 @@ class Shadow:
         self._instance = instance
         instance.tally.enter()
         self._plane.wheel.arm(self, self._started_at + deployment.timeout)
-        connection = instance.take_idle()
-        if connection is None:
-            self._plane.spawn(self._connect(instance))
+        if instance.idle:
+            self._send(instance.idle.pop())
         else:
-            self._send(connection)
+            self._plane.spawn(self._connect(instance))
 
     async def _connect(self, instance: Instance) -> None:
         try:
@@ -114,20 +114,21 @@ class Shadow:
             instance.leave()
         deployment.leave()
         seconds = plane.clock() - self._started_at
-        plane.counters.record(
-            SeriesKey(
-                deployment.endpoint,
-                deployment.name,
-                instance.id if instance is not None else "",
-                self._status if 200 <= self._status < 300 else 424 if self._status else 0,
-                self._status,
-                reason,
-                True,
-            ),
+        key = SeriesKey(
+            deployment.endpoint,
+            deployment.name,
+            instance.id if instance is not None else "",
+            self._status if 200 <= self._status < 300 else 424 if self._status else 0,
+            self._status,
+            reason,
+            True,
+        )
+        count(
+            plane.counters.series(key),
             request_bytes=len(self._body),
             response_bytes=self._answer_bytes,
             seconds=seconds,
             model_seconds=-1 if reason else seconds,
         )
-        if deployment.queue:
+        if deployment.queue.waiting:
             deployment.wake()

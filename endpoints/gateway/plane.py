@@ -12,7 +12,7 @@ from endpoints.gateway import errors
 from endpoints.gateway.accesslog import AccessLog
 from endpoints.gateway.auth import Authenticator, KeyAuthenticator
 from endpoints.gateway.board import Board
-from endpoints.gateway.counters import Counters
+from endpoints.gateway.counters import Counters, count
 from endpoints.gateway.errors import Refusal
 from endpoints.gateway.jwks import KeySet
 from endpoints.gateway.mirror import Shadow
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from endpoints.gateway.settings import Settings
 
 HEALTH_PATH = b"/-/healthz"
+LOOK_AROUND_SECONDS = 0.2
 
 
 class DataPlane:
@@ -84,10 +85,10 @@ class DataPlane:
         for deployment in tuple(self.queued):
             deployment.queue.expire(now)
             deployment.wake()  # an instance may have become free in another process
-            if not deployment.queue:
+            if not deployment.queue.waiting:
                 self.queued.discard(deployment)
         if now >= self._next_look:
-            self._next_look = now + 1
+            self._next_look = now + LOOK_AROUND_SECONDS
             self.board.look_around()
 
     def prune(self) -> None:
@@ -130,7 +131,7 @@ class DataPlane:
     def locate(self, head: RequestHead) -> None:
         """Which endpoint a head means, by host or by the first segment of its path, and what path remains."""
         head.decided_for = self.book.table
-        head.is_authorised = False
+        head.authorised_until = -1.0
         head.prefix_for = None
         target, host = head.target, head.host
         if target[:1] != b"/":
@@ -148,6 +149,20 @@ class DataPlane:
         head.path = target
         head.endpoint_name = name
         head.endpoint = self.book.find(name)
+
+    def inherit(self, head: RequestHead, before: RequestHead) -> None:
+        """Take over what was decided for the request before on the same connection, as far as it is the same again."""
+        if (
+            before.decided_for is self.book.table
+            and head.target == before.target
+            and head.host == before.host
+            and head.authorization == before.authorization
+        ):
+            head.decided_for = before.decided_for
+            head.endpoint = before.endpoint
+            head.endpoint_name = before.endpoint_name
+            head.path = before.path
+            head.authorised_until = before.authorised_until
 
     def authenticator(self, route: EndpointRoute) -> Authenticator:
         """What checks the credentials of an endpoint's callers."""
@@ -178,53 +193,38 @@ class DataPlane:
 
     # Counting ------------------------------------------------------------------------------------------------
 
-    def record(self, exchange: Exchange) -> None:
+    def record(self, exchange: Exchange, now: float) -> None:
         """Count an exchange that is over, and log it if it is in the sample."""
-        endpoint, deployment, instance = exchange.endpoint, exchange.deployment, exchange.instance
-        seconds = self.clock() - exchange.started_at
-        if endpoint is not None:
-            self.counters.record(
-                SeriesKey(
-                    endpoint.name,
-                    deployment.name if deployment is not None else "",
-                    instance.id if instance is not None else "",
-                    exchange.status,
-                    exchange.model_status,
-                    exchange.reason,
-                    False,
-                ),
-                request_bytes=exchange.request_bytes,
-                response_bytes=exchange.answer_bytes,
-                seconds=seconds,
-                model_seconds=exchange.model_seconds,
-            )
-            if self.access_log.wants(exchange.status):
-                self.access_log.add(exchange, at=self.wall_clock(), seconds=seconds)
-        elif exchange.reason:
-            # Names nobody knows are not worth a series each: anyone could make up a million.
-            self.counters.record(
-                SeriesKey("", "", "", exchange.status, 0, exchange.reason, False),
-                request_bytes=exchange.request_bytes,
-                response_bytes=exchange.answer_bytes,
-                seconds=seconds,
-                model_seconds=-1,
-            )
+        instance = exchange.instance
+        counters = self.counters
+        if exchange.status == 200 and instance is not None and exchange.model_status == 200 and not exchange.reason:
+            series = instance.usual_series
+            if instance.usual_epoch != counters.epoch:
+                series = instance.usual_series = counters.series(_key(exchange))
+                instance.usual_epoch = counters.epoch
+        else:
+            series = counters.series(_key(exchange))
+        seconds = now - exchange.started_at
+        count(
+            series,
+            request_bytes=exchange.request_bytes,
+            response_bytes=exchange.answer_bytes,
+            seconds=seconds,
+            model_seconds=exchange.model_seconds,
+        )
+        if self.access_log.wants(exchange.status) and exchange.endpoint is not None:
+            self.access_log.add(exchange, at=self.wall_clock(), seconds=seconds)
 
     def record_malformed(self, refusal: Refusal) -> None:
         """Count bytes that were no request."""
-        self.counters.record(
-            SeriesKey("", "", "", refusal.status, 0, refusal.code, False),
-            request_bytes=0,
-            response_bytes=0,
-            seconds=0,
-            model_seconds=-1,
-        )
+        key = SeriesKey("", "", "", refusal.status, 0, refusal.code, False)
+        count(self.counters.series(key), request_bytes=0, response_bytes=0, seconds=0, model_seconds=-1)
 
     def gauges(self) -> Iterator[Gauge]:
         """How busy every deployment is that is busy at all."""
         for endpoint in self.book.live:
             for deployment in endpoint.deployments.values():
-                if deployment.tally.own or deployment.queue:
+                if deployment.tally.own or deployment.queue.waiting:
                     yield Gauge(
                         endpoint=endpoint.name,
                         deployment=deployment.name,
@@ -232,3 +232,17 @@ class DataPlane:
                         queued=len(deployment.queue),
                         limit=deployment.limit,
                     )
+
+
+def _key(exchange: Exchange) -> SeriesKey:
+    # Without an endpoint its name is not counted: anyone could make up a million of them.
+    endpoint, deployment, instance = exchange.endpoint, exchange.deployment, exchange.instance
+    return SeriesKey(
+        endpoint.name if endpoint is not None else "",
+        deployment.name if deployment is not None else "",
+        instance.id if instance is not None else "",
+        exchange.status,
+        exchange.model_status,
+        exchange.reason,
+        False,
+    )

@@ -21,17 +21,19 @@ if TYPE_CHECKING:
 MAX_PIPELINED_BYTES = 64 * 1024
 LINGER_SECONDS = 2.0
 SLOWEST_BODY_BYTES = 16 * 1024  # in one body time-out; a client below that is cut off
+_NO_HEAD = RequestHead(b"", b"", 1)
 _HEAD, _BODY, _ANSWERING, _TUNNEL, _DISCARD, _CLOSED = range(6)
 
 
 class ClientConnection(asyncio.Protocol):
-    """One client's connection. deadline and slot belong to the timer wheel."""
+    """One client's connection. deadline and due belong to the timer wheel."""
 
     __slots__ = (
         "_body_bytes",
         "_decoder",
         "_has_ended",
         "_held",
+        "_idle_timeout",
         "_is_invited",
         "_is_unread",
         "_last_head",
@@ -40,12 +42,12 @@ class ClientConnection(asyncio.Protocol):
         "_remaining",
         "_state",
         "deadline",
+        "due",
         "exchange",
         "forwarded_fields",
         "is_keep_alive",
         "peer",
         "plane",
-        "slot",
         "transport",
     )
 
@@ -55,17 +57,18 @@ class ClientConnection(asyncio.Protocol):
         self.exchange: Exchange | None = None
         self.is_keep_alive = True
         self.deadline = inf
-        self.slot = 0
+        self.due = inf
         self.peer = ""
         self.forwarded_fields = b""
         self._state = _HEAD
         self._held = b""
         self._last_raw = b""
-        self._last_head: RequestHead = cast(RequestHead, None)
+        self._last_head = _NO_HEAD
         self._decoder: ChunkedDecoder | None = None
         self._remaining = 0
         self._body_bytes = 0
         self._pauses = 0
+        self._idle_timeout = plane.settings.idle_timeout
         self._is_invited = False
         self._is_unread = False
         self._has_ended = False
@@ -130,6 +133,7 @@ class ClientConnection(asyncio.Protocol):
     # Reading -------------------------------------------------------------------------------------------------
 
     def _read_head(self, data: bytes) -> None:
+        plane = self.plane
         end = data.find(b"\r\n\r\n") + 4
         if end < 4:
             self._wait_for_head(data)
@@ -146,11 +150,12 @@ class ClientConnection(asyncio.Protocol):
                 else:
                     self.refuse(refusal)
                 return
+            plane.inherit(head, self._last_head)
             self._last_raw, self._last_head = raw, head
         self._held = b""
         body = data[end:]
         length = head.content_length
-        exchange = self.exchange = Exchange(self, head, self.plane.clock())
+        exchange = self.exchange = Exchange(self, head, plane.clock())
         if length == len(body):
             self._state = _ANSWERING
             exchange.begin(body, True)
@@ -237,12 +242,14 @@ class ClientConnection(asyncio.Protocol):
 
     # What exchanges ask for ----------------------------------------------------------------------------------
 
-    def exchange_done(self) -> None:
+    def exchange_done(self, now: float) -> None:
         """The answer is written: the next request, or the end."""
         self.exchange = None
         if self._state == _ANSWERING and self.is_keep_alive:
             self._state = _HEAD
-            self.arm(self.plane.clock() + self.plane.settings.idle_timeout)
+            deadline = self.deadline = now + self._idle_timeout
+            if deadline < self.due:
+                self.arm(deadline)
             if self._is_unread:
                 self.pause_reading(UNREAD)
             elif self._held or self._pauses:

@@ -1,35 +1,32 @@
-"""Random GUIDs (version 4) as ASCII bytes, cut from blocks of the system's randomness: a tenth of uuid4's price."""
+"""GUIDs (version 4) as ASCII bytes: a random start, then counted on, at a tenth of uuid4's price."""
 
 from __future__ import annotations
 
-import binascii
 import os
+from uuid import UUID
 
-_BLOCK_BYTES = 4096
-_VARIANTS = {digit: b"89ab"[index % 4 : index % 4 + 1] for index, digit in enumerate(b"0123456789abcdef")}
+_IDS_A_START = 1 << 16
 
 
 class RequestIds:
-    """Call it for the next id."""
+    """Call it for the next id. Unique, not secret: who knows one can guess its neighbours."""
 
-    __slots__ = ("_at", "_hex")
+    __slots__ = ("_last", "_left", "_prefix")
 
     def __init__(self) -> None:
-        self._hex = b""
-        self._at = 0
+        self._prefix = b""
+        self._last = 0
+        self._left = 0
 
     def __call__(self) -> bytes:
-        at = self._at
-        if at >= len(self._hex):
-            self._hex = binascii.hexlify(os.urandom(_BLOCK_BYTES))
-            at = 0
-        self._at = at + 32
-        digits = self._hex[at : at + 32]
-        return b"%b-%b-4%b-%b%b-%b" % (
-            digits[:8],
-            digits[8:12],
-            digits[13:16],
-            _VARIANTS[digits[16]],
-            digits[17:20],
-            digits[20:],
-        )
+        if not self._left:
+            self._start()
+        self._left -= 1
+        self._last += 1
+        return b"%b%012x" % (self._prefix, self._last)
+
+    def _start(self) -> None:
+        start = str(UUID(bytes=os.urandom(16), version=4)).encode()
+        self._prefix = start[:24]
+        self._left = _IDS_A_START
+        self._last = int(start[24:], 16) % (16**12 - _IDS_A_START)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from endpoints.gateway.parsing import AnswerHead, BadAnswer, BadChunk, ChunkedDecoder, parse_answer_head
+from endpoints.gateway.parsing import UNTIL_CLOSE, AnswerHead, BadAnswer, BadChunk, ChunkedDecoder, parse_answer_head
 
 if TYPE_CHECKING:
     from endpoints.gateway.instances import Instance
 
 MAX_ANSWER_HEAD_BYTES = 64 * 1024
+NOTHING_YET: Any = None
+NOBODY: Any = None
 _IDLE, _HEAD, _LENGTH, _CHUNKED, _UNTIL_CLOSE, _TUNNEL, _CLOSED = range(7)
 
 
@@ -57,20 +59,15 @@ class UpstreamConnection(asyncio.Protocol):
 
     def __init__(self, instance: Instance) -> None:
         self.instance = instance
-        self.transport: asyncio.Transport = cast(asyncio.Transport, None)
-        self.sink: Sink | None = None
+        self.transport: asyncio.Transport = NOTHING_YET
+        self.sink: Sink = NOBODY
         self.is_fresh = True  # has not served a request yet: a break is the instance's fault, not an idle time-out
         self._state = _IDLE
         self._buffer = b""
         self._remaining = 0
         self._is_keep_alive = True
         self._is_paused = False
-        self._decoder: ChunkedDecoder | None = None
-
-    @property
-    def is_usable(self) -> bool:
-        """A request may be sent on it."""
-        return self._state == _IDLE and not self.transport.is_closing()
+        self._decoder: ChunkedDecoder = NOTHING_YET
 
     def send(self, sink: Sink, data: bytes) -> None:
         """Begin a request with its head and as much of its body as there is."""
@@ -80,7 +77,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def abandon(self) -> None:
         """The sink wants no more: the connection ends, since its answer is still to come."""
-        self.sink = None
+        self.sink = NOBODY
         self._state = _CLOSED
         self.transport.abort()
 
@@ -122,7 +119,7 @@ class UpstreamConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         state, self._state = self._state, _CLOSED
         self.instance.lost(self)
-        sink, self.sink = self.sink, None
+        sink, self.sink = self.sink, NOBODY
         if sink is None:
             return
         if state in (_UNTIL_CLOSE, _TUNNEL) and exc is None:
@@ -156,16 +153,19 @@ class UpstreamConnection(asyncio.Protocol):
             self._break()
             return
         body = data[end + 4 :]
-        if head.status < 200:
+        status = head.status
+        if status < 200:
             self._read_interim(head, body)
             return
-        sink = cast(Sink, self.sink)
+        sink = self.sink
         self._is_keep_alive = head.is_keep_alive
-        if sink.is_head_request or head.status in (204, 304):
+        if sink.is_head_request or status == 204 or status == 304:
             self._whole(head, b"", body)
-        elif head.content_length >= 0:
-            length = head.content_length
-            if len(body) >= length:
+        elif (length := head.content_length) >= 0:
+            if len(body) == length:
+                self._done(b"")
+                sink.on_answer(head, body, True)
+            elif len(body) > length:
                 self._whole(head, body[:length], body[length:])
             else:
                 self._state = _LENGTH
@@ -179,8 +179,8 @@ class UpstreamConnection(asyncio.Protocol):
         sink.on_answer(head, body, True)
 
     def _stream(self, head: AnswerHead, body: bytes) -> None:
-        sink = cast(Sink, self.sink)
-        if head.content_length == -2:
+        sink = self.sink
+        if head.content_length == UNTIL_CLOSE:
             self._state = _UNTIL_CLOSE
             sink.on_answer(head, body, False)
             return
@@ -191,7 +191,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._read_chunks(body)
 
     def _read_interim(self, head: AnswerHead, rest: bytes) -> None:
-        sink = cast(Sink, self.sink)
+        sink = self.sink
         if head.status == 101:
             self._state = _TUNNEL
             sink.on_upgraded(head, rest)
@@ -199,7 +199,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._read_head(rest)
 
     def _read_length(self, data: bytes) -> None:
-        sink = cast(Sink, self.sink)
+        sink = self.sink
         remaining = self._remaining
         if len(data) < remaining:
             self._remaining = remaining - len(data)
@@ -211,7 +211,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._done(rest).on_complete()
 
     def _read_chunks(self, data: bytes) -> None:
-        sink, decoder = cast(Sink, self.sink), cast(ChunkedDecoder, self._decoder)
+        sink, decoder = self.sink, self._decoder
         try:
             pieces = decoder.feed(data)
         except BadChunk:
@@ -222,24 +222,25 @@ class UpstreamConnection(asyncio.Protocol):
             if self.sink is not sink:
                 return
         if decoder.is_done:
-            self._decoder = None
+            self._decoder = NOTHING_YET
             self._done(decoder.rest).on_complete()
 
     def _done(self, rest: bytes) -> Sink:
         """The answer is whole: the connection serves the next request or ends."""
-        sink = cast(Sink, self.sink)
-        self.sink = None
-        if self._is_keep_alive and not rest and sink.is_sent and not self.transport.is_closing():
+        sink = self.sink
+        self.sink = NOBODY
+        if self._is_keep_alive and not rest and sink.is_sent:
             self._state = _IDLE
             self.is_fresh = False
-            self.resume()
+            if self._is_paused:
+                self.resume()
             self.instance.put_back(self)
         else:
             self._end()
         return sink
 
     def _break(self) -> None:
-        sink, self.sink = self.sink, None
+        sink, self.sink = self.sink, NOBODY
         self._end()
         if sink is not None:
             sink.on_broken(is_bad=True)
