@@ -8,8 +8,12 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from studio.access.models import User
 
 REQUIRED = {part.strip() for part in os.environ.get("SLIPWAY_REQUIRE", "").split(",") if part.strip()}
 
@@ -39,3 +43,35 @@ def chromium() -> str:
     path = shutil.which("chromium") or shutil.which("chromium-browser") or ""
     need("browser", bool(path), "no Chromium on PATH; apt-get install chromium")
     return path
+
+
+@pytest.fixture
+def owner(db: None) -> User:
+    """Olga owns the workspace."""
+    from tests.people import person
+
+    return person("olga", "Owner")
+
+
+@pytest.fixture
+def teammate(db: None) -> User:
+    """Tariq is a data scientist: endpoints, models and environments, but no roles and no limits."""
+    from tests.people import person
+
+    return person("tariq", "AzureML Data Scientist")
+
+
+@pytest.fixture
+def reader(db: None) -> User:
+    """Rosa sees everything but keys and changes nothing."""
+    from tests.people import person
+
+    return person("rosa", "Reader")
+
+
+@pytest.fixture
+def stranger(db: None) -> User:
+    """Stan has an account and no role."""
+    from tests.people import person
+
+    return person("stan")
