@@ -40,7 +40,7 @@ function drawn(line, showsInstance) {
   const time = document.createElement("i");
   time.textContent = line.time;
   time.title = line.at;
-  row.append(time, ` ${line.level.padEnd(5).slice(0, 5)} `);
+  row.append(time, ` ${line.word} `);
   if (showsInstance && line.instance) {
     const instance = document.createElement("i");
     instance.textContent = `${line.instance.slice(-8)} `;

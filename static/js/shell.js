@@ -58,3 +58,6 @@ document.addEventListener("change", (event) => {
   const form = event.target.closest("form[data-autosubmit]");
   if (form && event.target.matches("select, input[type=checkbox]")) form.requestSubmit();
 });
+
+// On a phone the side bar is a strip; the current area must be in sight.
+document.querySelector(".nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });

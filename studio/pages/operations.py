@@ -19,7 +19,7 @@ def operation_list(request: Request) -> HttpResponse:
     rows = selectors.operations_for(request.user)
     words, state = words_of(request), request.GET.get("state", "")
     found = matching(rows, words, "endpoint_name", "deployment_name", "kind", "summary", "created_by__username")
-    if state in OperationState:
+    if state in {one.value for one in OperationState}:
         found = found.filter(state=state)
     context = {"page": page_of(request, found), "words": words, "states": list(OperationState), "chosen_state": state}
     return page(request, "pages/operations/list.html", context, fragment="rows")

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 
 from endpoints.spec.loglines import Follower, LogFilter, LogLine, Source, read, tail
+from studio.templatetags.look import level_word
 
 MAX_FOLLOWERS = 200
 MAX_AGE_S = 15 * 60.0
@@ -135,6 +136,7 @@ def as_json(line: LogLine) -> dict[str, str]:
         "time": f"{line.at:%H:%M:%S}.{line.at.microsecond // 1000:03d}",
         "at": line.at.isoformat(),
         "level": line.level,
+        "word": f"{level_word(line.level):5}",
         "message": line.message,
         "instance": line.instance_id,
         "request": line.request_id,

@@ -166,6 +166,12 @@ def ago(at: datetime | None) -> SafeString | str:
 
 
 @register.filter
+def level_word(level: str) -> str:
+    """A log level in at most five letters."""
+    return {"WARNING": "WARN", "CRITICAL": "CRIT"}.get(level, level[:5])
+
+
+@register.filter
 def short_digest(digest: str) -> str:
     """The first characters of a digest, enough to tell it from others at a glance."""
     return digest.removeprefix("sha256:")[:12]
