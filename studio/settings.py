@@ -284,4 +284,6 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname).1s %(name)s - %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env("SLIPWAY_LOG_LEVEL", "INFO")},
+    # Celery tells of every task received and done: with a sweep every two seconds that buries what matters.
+    "loggers": {"celery": {"level": "WARNING"}},
 }
