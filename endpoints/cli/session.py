@@ -26,6 +26,8 @@ class Session:
     def finish(self, answer: Any, *, is_waited_for: bool) -> Json | None:
         """Follow the operation an answer carries; returns it, finished unless nobody waits for it."""
         operation = operation_in(answer)
+        if operation is None and isinstance(answer, dict) and "operation" in answer:
+            self.terminal.say("Nothing to change.")
         if operation is None or not is_waited_for:
             return operation
         return Follower(self.client, self.terminal).follow(operation)

@@ -183,6 +183,17 @@ def test_update_from_a_file_says_everything(project: Studio, slipway: Slipway):
     assert sent["code_configuration"]["code"] == "upload:up-code"
 
 
+@pytest.mark.parametrize(
+    "words", [("-f", "deploy/blue.yml"), ("-n", "blue", "-e", "my-endpoint", "--set", "type=managed")]
+)
+def test_an_update_that_changes_nothing_says_so(project: Studio, slipway: Slipway, words: tuple[str, ...]):
+    project.answers["GET", f"{DEPLOYMENTS}/blue"].pop(0)
+    project.on("PUT", f"{DEPLOYMENTS}/blue", {"operation": None})
+    ran = slipway("online-deployment", "update", *words)
+    assert ran.code == 0 and "Nothing to change." in ran.err
+    assert not project.sent("PATCH", f"{DEPLOYMENTS}/blue")
+
+
 def test_an_update_that_says_nothing_is_a_usage_error(project: Studio, slipway: Slipway):
     assert slipway("online-deployment", "update", "-n", "blue", "-e", "my-endpoint").code == 2
 

@@ -128,14 +128,13 @@ def _send_update(
     address = (*_deployments(document.endpoint_name), document.name)
     if not before:
         session.client.get(*address)  # its absence is told before files are sent
-        sent = FileSender(session.uploader, draft.folder).deployment(document).to_json()
-        return session.client.put(*address, json=sent, skip_script_validation=skip_script_validation)
     sent = FileSender(session.uploader, draft.folder).deployment(document).to_json()
+    if not before:
+        return session.client.put(*address, json=sent, skip_script_validation=skip_script_validation)
     known = OnlineDeploymentDocument.read(before).to_json()
     difference = {key: sent.get(key) for key in {**known, **sent} if known.get(key) != sent.get(key)}
     if not difference:
-        session.terminal.say("Nothing to change.")
-        return None
+        return {"operation": None}
     return session.client.patch(*address, json=difference, skip_script_validation=skip_script_validation)
 
 
