@@ -148,6 +148,7 @@ class InferenceConfig(Shape):
 class EnvironmentContent(Shape):
     """What an environment is made of.
 
+    A list of packages alone is enough here, where Azure also wants the image that it installs them on.
     conda_file: a path, the file's text, or its content as a mapping. requirements_file: a path or the file's text
     (Slipway's own key, for those who have no conda file).
     """
@@ -170,11 +171,11 @@ class EnvironmentContent(Shape):
     tags: Mapping[str, str] = field(default_factory=dict)
     properties: Mapping[str, str] = field(default_factory=dict)
 
-    @rule("image", "build", "requirements_file")
+    @rule("image", "build", "conda_file", "requirements_file")
     def has_one_base(self) -> Iterator[Problem]:
         if self.image and self.build:
             yield "image", "Docker image or Dockerfile should be provided not both"
-        elif not self.image and not self.build and not self.requirements_file:
+        elif not (self.image or self.build or self.conda_file or self.requirements_file):
             yield "image", "Docker image or Dockerfile is required for environments"
 
     @rule("conda_file", "requirements_file", "build")

@@ -47,6 +47,10 @@ def test_an_environment_needs_an_image_or_a_dockerfile_and_not_both():
     assert both == {"image": "Docker image or Dockerfile should be provided not both"}
 
 
+def test_a_list_of_packages_alone_is_enough():
+    assert environment_errors(conda_file="dependencies:\n- python\n") == {}
+
+
 def test_a_conda_file_given_as_the_document_is_recognised():
     found = environment_errors(channels=["conda-forge"], dependencies=["python"], image="x")
     assert found["channels"].endswith("Name the file in 'conda_file'.")
