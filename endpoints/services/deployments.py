@@ -164,11 +164,14 @@ def update_deployment(
     known = authorised_deployment(actor, endpoint, name, actions.DEPLOYMENTS_WRITE)
     with transaction.atomic():
         deployment = _locked_deployment(known)
-        revision = deployment.revisions.get(number=deployment.revision)
+        assets = deployment.revisions.select_related("model_version__model", "environment_version__environment")
+        revision = assets.get(number=deployment.revision)
         revision.deployment = deployment
         wanted = _read_change(document, revision)
         size = quota.find_size(wanted.instance_type)
-        template = templates.resolve(actor, wanted, instance_type=size.name, check_script=not skip_script_validation)
+        template = templates.resolve(
+            actor, wanted, instance_type=size.name, check_script=not skip_script_validation, current=revision
+        )
         difference = _difference(deployment, wanted, revision, template)
         if not difference:
             return None

@@ -51,13 +51,21 @@ class Template:
 
 
 def resolve(
-    actor: User, document: OnlineDeploymentDocument, *, instance_type: str, check_script: bool = True
+    actor: User,
+    document: OnlineDeploymentDocument,
+    *,
+    instance_type: str,
+    check_script: bool = True,
+    current: DeploymentRevision | None = None,
 ) -> Template:
-    """Find or register everything the document names. Call it within the transaction that stores the template."""
+    """Find or register everything the document names. Call it within the transaction that stores the template.
+
+    What `current` uses already may be kept by those who may change the deployment, whatever else they may read.
+    """
     _require_runnable(document)
-    model = _model(actor, document)
+    model = _model(actor, document, current)
     code = _code(actor, document, check_script=check_script)
-    environment = _environment(actor, document)
+    environment = _environment(actor, document, current)
     spec = document.to_json()
     for key in (*_NAMES, *ROW_KEYS):
         spec.pop(key, None)
@@ -98,11 +106,13 @@ def _require_runnable(document: OnlineDeploymentDocument) -> None:
 # Models ----------------------------------------------------------------------------------------------------
 
 
-def _model(actor: User, document: OnlineDeploymentDocument) -> ModelVersion | None:
+def _model(actor: User, document: OnlineDeploymentDocument, current: DeploymentRevision | None) -> ModelVersion | None:
     source = document.model
     if source is None:
         return None
     if isinstance(source, AssetReference):
+        if current and current.spec.get("model") == source.as_text():
+            return current.model_version
         try:
             return get_model_version(actor, source.name, source.label or source.version)
         except NotFound as missing:
@@ -138,11 +148,15 @@ def _generated_name(content: str) -> str:
 # Environments ----------------------------------------------------------------------------------------------
 
 
-def _environment(actor: User, document: OnlineDeploymentDocument) -> EnvironmentVersion | None:
+def _environment(
+    actor: User, document: OnlineDeploymentDocument, current: DeploymentRevision | None
+) -> EnvironmentVersion | None:
     source = document.environment
     if source is None:
         return None
     if isinstance(source, AssetReference):
+        if current and current.spec.get("environment") == source.as_text():
+            return current.environment_version
         try:
             return get_environment_version(actor, source.name, source.label or source.version)
         except NotFound as missing:

@@ -51,7 +51,7 @@ def test_a_role_for_one_endpoint_counts_there_only() -> None:
     assert grants.allows(actions.ENDPOINTS_READ, "risk")
     assert not grants.allows(actions.ENDPOINTS_READ, "fraud")
     assert not grants.allows(actions.ENDPOINTS_READ)
-    assert grants.endpoints(actions.ENDPOINTS_READ) == {"risk"}
+    assert grants.endpoints(actions.ENDPOINTS_READ) == frozenset({"risk"})
 
 
 def test_a_role_for_the_workspace_counts_on_every_endpoint() -> None:
