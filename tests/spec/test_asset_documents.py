@@ -48,7 +48,8 @@ def test_an_environment_needs_an_image_or_a_dockerfile_and_not_both():
 
 
 def test_a_list_of_packages_alone_is_enough():
-    assert environment_errors(conda_file="dependencies:\n- python\n") == {}
+    packages = "dependencies:\n- python\n"
+    assert EnvironmentDocument.read({"name": "my-env", "conda_file": packages}).conda_file == packages
 
 
 def test_a_conda_file_given_as_the_document_is_recognised():
