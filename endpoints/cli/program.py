@@ -40,7 +40,10 @@ class Program(CLI):  # type: ignore[misc]
 
     def invoke(self, args: list[str], **options: Any) -> int:
         self._is_debug = "--debug" in args
-        return int(super().invoke(args, **options) or 0)
+        code = int(super().invoke(args, **options) or 0)
+        if isinstance(self.result.error, KeyboardInterrupt):  # knack keeps it to itself
+            raise self.result.error
+        return code
 
     def exception_handler(self, failure: Exception) -> int:
         """One clear message; the traceback only for those who ask for it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from types import TracebackType
@@ -49,7 +50,8 @@ class Terminal:
             return
         self._drawn_at = now
         self._frame = (self._frame + 1) % len(_FRAMES)
-        self._shown = f"{_FRAMES[self._frame]} {text}"
+        width = shutil.get_terminal_size().columns - 3  # a line that wraps could not be drawn over
+        self._shown = f"{_FRAMES[self._frame]} {text[:width]}"
         self._write(f"\r\033[2K{self._shown}")
 
     def _clear(self) -> None:

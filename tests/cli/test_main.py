@@ -125,6 +125,17 @@ def test_an_unexpected_fault_shows_its_traceback_only_on_demand(
     assert "Traceback" in slipway("online-endpoint", "show", "-n", "x", "--debug").err
 
 
+def test_an_interrupt_ends_with_130_and_says_what_goes_on(
+    endpoint: Studio, slipway: Slipway, monkeypatch: pytest.MonkeyPatch
+):
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("endpoints.cli.commands.endpoints._shown", interrupted)
+    ran = slipway("online-endpoint", "show", "-n", "x")
+    assert ran.code == 130 and "goes on" in ran.err and "Traceback" not in ran.err
+
+
 def test_help_of_every_command_can_be_printed(studio: Studio, slipway: Slipway):
     for words in (("model",), ("environment", "build"), ("online-deployment", "create"), ("configure",), ()):
         ran = slipway(*words, "-h")

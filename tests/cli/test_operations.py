@@ -66,6 +66,13 @@ def test_on_a_terminal_the_running_step_is_a_line_that_moves():
     assert out.endswith("\r\033[2K")
 
 
+def test_a_line_that_moves_never_wraps(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    stream = Tty()
+    Terminal(stream).show("x" * 100)
+    assert len(stream.getvalue().removeprefix("\r\033[2K")) < 40
+
+
 def test_a_failure_says_why_where_and_what_to_do():
     failure = {"code": "UserScriptInitFailed", "message": "init() raised KeyError", "advice": "Set X.",
                "file": "score.py", "line": 12, "log_tail": ["Traceback", "KeyError: 'X'"]}  # fmt: skip
