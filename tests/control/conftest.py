@@ -124,13 +124,18 @@ class Studio:
         deployment.save(update_fields=["generation", "deletion_requested_at"])
         return self.operation(deployment, "DeleteDeployment", DELETE_STEPS)
 
-    def reconcile(self, deployment: OnlineDeployment, *, for_s: float = 60.0) -> OnlineDeployment | None:
-        """Turn after turn, as sweep and wakes would have them, until it is settled or the time is over."""
+    def reconcile(self, deployment: OnlineDeployment, *, for_s: float = 60.0) -> OnlineDeployment:
+        """Turn after turn, as sweep and wakes would have them, until it is settled, gone, or the time is over.
+
+        Returns it as it is then; as it was, if it is gone.
+        """
         ends_at = self.clock.now() + timedelta(seconds=for_s)
         while self.clock.now() <= ends_at:
             reconcile(deployment.pk, clock=self.clock)
-            row = OnlineDeployment.objects.filter(pk=deployment.pk).first()
-            if row is None or (row.next_look_at is None and row.observed_generation >= row.generation):
+            row = OnlineDeployment.objects.select_related("endpoint").filter(pk=deployment.pk).first()
+            if row is None:
+                return deployment
+            if row.next_look_at is None and row.observed_generation >= row.generation:
                 return row
             wait = (row.next_look_at - self.clock.now()).total_seconds() if row.next_look_at else 0.0
             self.clock.sleep(max(0.05, wait))
@@ -156,6 +161,13 @@ class Studio:
 
     def answer(self, targets: dict[Any, Target]) -> dict[Any, Answer]:
         return {name: self.sick.get(target.port, Answer(is_ok=True)) for name, target in targets.items()}
+
+
+def failure_of(row: OnlineDeployment | Operation | EnvironmentBuild) -> dict[str, Any]:
+    """The stored failure; there has to be one."""
+    assert row.failure is not None
+    failure: dict[str, Any] = row.failure
+    return failure
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -87,5 +88,9 @@ def states() -> object:
 if __name__ == "__main__":
     django.setup()
     verb, *arguments = sys.argv[1:]
-    verbs = {"create": lambda n, s: create(int(n), float(s)), "delete": delete, "states": states}
+    verbs: dict[str, Callable[..., object]] = {
+        "create": lambda count, init_s: create(int(count), float(init_s)),
+        "delete": delete,
+        "states": states,
+    }
     print(json.dumps(verbs[verb](*arguments)))

@@ -64,6 +64,7 @@ class World:
             member = self.members[name]
             assert member.state not in (InstanceState.READY, InstanceState.UNREADY), "stopped before it drained"
             if member.state is InstanceState.DRAINING:
+                assert member.draining_at is not None
                 assert self.now - member.draining_at >= timedelta(seconds=self.desired.drain_s), "stopped too early"
 
     def floor(self, decision: Decision) -> int:

@@ -13,11 +13,11 @@ from endpoints.backends.base import Permanent
 from endpoints.control import environments, waking
 from endpoints.control.environments import STALE_S, build, runtime_of, spec_of, wake_due
 from endpoints.control.reconcile import reconcile
-from endpoints.environments import BuildCanceled, BuildFailed, BuildResult
+from endpoints.environments import BuildCanceled, BuildFailed, BuildResult, EnvironmentSpec
 from endpoints.models import EnvironmentBuild, EnvironmentVersion
 from endpoints.spec.failure import Failure
 from endpoints.spec.states import FailureCode
-from tests.control.conftest import Studio
+from tests.control.conftest import Studio, failure_of
 
 
 def result(*, is_cached: bool = False) -> BuildResult:
@@ -37,7 +37,8 @@ class Builder:
     """Stands for uv; `outcome` is returned or raised."""
 
     def __init__(self, outcome: BuildResult | Exception) -> None:
-        self.outcome, self.built = outcome, []
+        self.outcome = outcome
+        self.built: list[EnvironmentSpec] = []
 
     def __call__(self, spec, is_cancelled):
         self.built.append(spec)
@@ -103,7 +104,7 @@ def test_a_failed_build_is_the_failure_of_whoever_waited(studio: Studio, version
 
 def test_an_unexpected_error_is_logged_with_the_id_the_person_gets(studio: Studio, version, caplog):
     build(version.build_key, clock=studio.clock, builder=Builder(ZeroDivisionError("boom")))
-    failure = EnvironmentBuild.objects.get().failure
+    failure = failure_of(EnvironmentBuild.objects.get())
     failure_id = failure["message"].split("(")[1].split(")")[0]
     assert failure["code"] == "InternalServerError"
     assert failure_id in caplog.text and "boom" in caplog.text

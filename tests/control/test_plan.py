@@ -209,4 +209,5 @@ def test_failures_that_explain_themselves_go_before_those_that_do_not():
     first, second = world.present()
     world.crash(first.id, CRASH)
     world.crash(second.id, Failure(code=FailureCode.USER_SCRIPT_IMPORT_ERROR, message="No module named 'x'"))
-    assert world.look().failure.code is FailureCode.USER_SCRIPT_IMPORT_ERROR
+    failure = world.look().failure
+    assert failure is not None and failure.code is FailureCode.USER_SCRIPT_IMPORT_ERROR

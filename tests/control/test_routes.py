@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -17,10 +18,11 @@ from tests.control.conftest import Studio
 def published(studio: Studio, django_capture_on_commit_callbacks):
     """Publishes and reads what gateways would."""
 
-    def publish(names: list[str] | None = None) -> dict:
+    def publish(names: list[str] | None = None) -> dict[str, Any]:
         with django_capture_on_commit_callbacks(execute=True):
             routes.publish(names)
-        return json.loads((studio.home / "routes" / "routes.json").read_text())
+        table: dict[str, Any] = json.loads((studio.home / "routes" / "routes.json").read_text())
+        return table
 
     return publish
 
