@@ -176,7 +176,8 @@ class ProcessBackend:
             "AZUREML_ENTRY_SCRIPT": template.entry_script,
             "AZUREML_MODEL_DIR": str(models / _part(model.name) / _part(model.version) if model else models),
             "AZUREML_INFERENCE_PYTHON_PATH": str(_python(template)),
-            MARKER: start.instance_id,
+            "SLIPWAY_INSTANCE_ID": start.instance_id,
+            MARKER: str(folder),
         }
 
     def _memory_kib(self, template: InstanceTemplate) -> int | None:

@@ -1,7 +1,7 @@
 """Which process is an instance's, told apart from a stranger that was given the same number later.
 
 A process is known by its number and the moment it started. What it started in turn is found by the session it runs in
-and by the instance's id in its environment, so that nothing survives by changing its session or its parent.
+and by the instance's folder in its environment, so that nothing survives by changing its session or its parent.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from pathlib import Path
 
 import psutil
 
-# Set in every instance's environment; its value is unique in the studio.
-MARKER = "SLIPWAY_INSTANCE_ID"
+# Set in every instance's environment to the path of its folder, which no other studio on the host can have.
+MARKER = "SLIPWAY_INSTANCE_FOLDER"
 _KILL_ROUNDS = 250
 _KILL_PAUSE_S = 0.02
 
@@ -67,11 +67,11 @@ def _fields(stat: str) -> list[str]:
     return stat.rpartition(")")[2].split()
 
 
-def family(instance_id: str, identity: Identity | None) -> list[psutil.Process]:
+def family(folder: Path, identity: Identity | None) -> list[psutil.Process]:
     """Every process of the instance, its server included."""
     # The session's number is ours for certain only while the process that was started in it lives.
     session = identity.session if identity is not None and is_alive(identity) else 0
-    return _members(instance_id, session)
+    return _members(folder, session)
 
 
 def ask_to_stop(identity: Identity) -> None:
@@ -82,11 +82,11 @@ def ask_to_stop(identity: Identity) -> None:
 
 
 def kill_family(
-    instance_id: str, identity: Identity | None, *, pause: Callable[[float], None] = time.sleep
+    folder: Path, identity: Identity | None, *, pause: Callable[[float], None] = time.sleep
 ) -> list[psutil.Process]:
     """SIGKILL to all of it, again until none is left; returns what could not be ended (stuck in the kernel)."""
     session = identity.session if identity is not None else 0
-    left = family(instance_id, identity)
+    left = family(folder, identity)
     for _ in range(_KILL_ROUNDS):
         if not left:
             return []
@@ -95,19 +95,19 @@ def kill_family(
                 process.kill()  # psutil compares the start time before it signals
         pause(_KILL_PAUSE_S)
         is_session_ours = any(_is_in_session(process, session) for process in left if process.is_running())
-        left = _members(instance_id, session if is_session_ours else 0)
+        left = _members(folder, session if is_session_ours else 0)
     return left
 
 
-def _members(instance_id: str, session: int) -> list[psutil.Process]:
-    return [process for process in psutil.process_iter() if _belongs(process, instance_id, session)]
+def _members(folder: Path, session: int) -> list[psutil.Process]:
+    return [process for process in psutil.process_iter() if _belongs(process, folder, session)]
 
 
-def _belongs(process: psutil.Process, instance_id: str, session: int) -> bool:
+def _belongs(process: psutil.Process, folder: Path, session: int) -> bool:
     try:
         if process.pid == os.getpid() or process.status() == psutil.STATUS_ZOMBIE:
             return False
-        return _is_in_session(process, session) or process.environ().get(MARKER) == instance_id
+        return _is_in_session(process, session) or process.environ().get(MARKER) == str(folder)
     except (psutil.Error, OSError):
         return False
 

@@ -25,6 +25,8 @@ from endpoints.spec.states import FailureCode
 
 _CONSOLE_BYTES = 16 * 1024
 _CONSOLE_LINES = 30
+_SHIM_LOOKS = 50
+_SHIM_PAUSE_S = 0.005
 _REPORTED = {"running": Phase.RUNNING, "stopping": Phase.STOPPING, "exited": Phase.STOPPING}
 
 T = TypeVar("T")
@@ -95,7 +97,7 @@ class InstanceFolder:
 
     def finish(self) -> None:
         """End at once whatever is left of it, and forget it. Raises Temporary when the kernel holds a process."""
-        if left := kill_family(self.id, self.identity, pause=self._pause):
+        if left := kill_family(self.path, self.identity, pause=self._pause):
             raise Temporary(f"{len(left)} processes of {self.id} cannot be ended yet.", retry_in=5.0)
         shutil.rmtree(self.path, ignore_errors=True)
 
@@ -146,9 +148,20 @@ class InstanceFolder:
         return _read(self.path / "status.json", _Status) or _Status()
 
     def _exit_code(self, status: _Status) -> int | None:
+        """From the shim, which may be a moment behind the process it watched; else what the server said itself."""
+        for _ in range(_SHIM_LOOKS):
+            if (code := self._shims_word()) is not None:
+                return code
+            if not is_locked(self.path / "lock"):
+                break  # the shim is gone as well
+            self._pause(_SHIM_PAUSE_S)
+        return self._shims_word() if status.exit_code is None else status.exit_code
+
+    def _shims_word(self) -> int | None:
         with contextlib.suppress(FileNotFoundError, ValueError):
-            return from_shell_status(int((self.path / "exit").read_text(encoding="ascii")))
-        return status.exit_code
+            text = (self.path / "exit").read_text(encoding="ascii")
+            return from_shell_status(int(text)) if text.endswith("\n") else None
+        return None
 
     def _failure_from_console(self, code: int | None) -> Failure | None:
         """A server that could not even begin leaves its last words on the console, not in a status."""
