@@ -25,6 +25,8 @@ _CHUNK_BYTES = 256 * 1024
 _MAX_HOPS = 16
 # Extended headers hold names and times; a larger one is an attack on memory, for tarfile reads them whole.
 _MAX_TAR_HEADER_BYTES = 1024 * 1024
+# Where the end records of a zip can be: they and a comment of up to 64 KiB.
+_ZIP_END_BYTES = 65_536 + 200
 _BROKEN = (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, struct.error, OSError)
 
 
@@ -75,7 +77,7 @@ class _Writer:
     """Writes members below one folder and keeps count."""
 
     def __init__(self, destination: Path, limits: UnpackLimits) -> None:
-        self._destination, self._limits = destination, limits
+        self._destination, self.limits = destination, limits
         self._left_bytes = limits.max_bytes
         self._member_count = 0
         self._files: set[PurePosixPath] = set()
@@ -140,16 +142,16 @@ class _Writer:
     def _member(self, name: str) -> PurePosixPath | None:
         """The member's place, None for what is not wanted (the root itself, macOS junk)."""
         self._member_count += 1
-        if self._member_count > self._limits.max_files:
+        if self._member_count > self.limits.max_files:
             raise LimitExceeded(
-                f"The archive holds more than {self._limits.max_files:,} files and folders (at {name[:200]!r})."
+                f"The archive holds more than {self.limits.max_files:,} files and folders (at {name[:200]!r})."
             )
         if "\0" in name or name.startswith("/") or (len(name) > 1 and name[1] == ":" and name[0].isalpha()):
             raise Invalid(f"The archive's member {name[:200]!r} has an absolute path; pack it with relative paths.")
         path = PurePosixPath(name)
         if ".." in path.parts:
             raise Invalid(f"The archive's member {name[:200]!r} leads out of the archive.")
-        if len(name.encode("utf-8", "surrogateescape")) > self._limits.max_path_bytes:
+        if len(name.encode("utf-8", "surrogateescape")) > self.limits.max_path_bytes:
             raise LimitExceeded(f"The archive's member {name[:80]!r}… has too long a path.")
         if any(len(part.encode("utf-8", "surrogateescape")) > 255 for part in path.parts):
             raise LimitExceeded(f"The archive's member {name[:80]!r}… has too long a name.")
@@ -172,7 +174,7 @@ class _Writer:
         self._left_bytes -= size
         if self._left_bytes < 0:
             raise LimitExceeded(
-                f"Unpacked, the archive is larger than {self._limits.max_bytes:,} bytes (at member {name!r})."
+                f"Unpacked, the archive is larger than {self.limits.max_bytes:,} bytes (at member {name!r})."
             )
 
 
@@ -200,6 +202,7 @@ def _normalised(path: PurePosixPath) -> PurePosixPath | None:
 def _unpack_zip(archive: Path, writer: _Writer) -> None:
     name = ""
     try:
+        _check_member_count(archive, writer.limits)
         with zipfile.ZipFile(archive) as opened:
             for info in opened.infolist():
                 name = info.filename.replace("\\", "/")
@@ -208,6 +211,19 @@ def _unpack_zip(archive: Path, writer: _Writer) -> None:
         raise Invalid(f"The archive's member {name!r} cannot be read: {error}.") from None
     except _BROKEN as error:
         raise _broken(error, name) from error
+
+
+def _check_member_count(archive: Path, limits: UnpackLimits) -> None:
+    """Refuse a zip that announces too many members before zipfile reads its whole directory into memory."""
+    with archive.open("rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(0, size - _ZIP_END_BYTES))
+        end = file.read()
+    at = end.rfind(b"PK\x06\x06")  # the end record of zip64; without it there are at most 65,535 members
+    if at >= 0 and len(end) >= at + 40:
+        (count,) = struct.unpack_from("<Q", end, at + 32)
+        if count > limits.max_files:
+            raise LimitExceeded(f"The archive holds {count:,} files and folders, more than {limits.max_files:,}.")
 
 
 def _unpack_zip_member(opened: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, writer: _Writer) -> None:

@@ -41,6 +41,8 @@ _SCORING = Path(__file__).resolve().parent.parent / "scoring"
 _LOG_MAX_BYTES = 10 * 1024 * 1024
 _LOG_KEEP = 5
 _LOOK_S = 0.02
+# Older drafts of a staged revision were left by a worker that was killed.
+_DRAFT_S = 3600.0
 
 
 class ProcessBackend:
@@ -215,6 +217,9 @@ class ProcessBackend:
         in_use = {record.revision for instance in self._instances(deployment) if (record := instance.record)}
         for number in set(staged) - in_use - {max(staged, default=0)}:
             shutil.rmtree(staged[number], ignore_errors=True)
+        for draft in self._root(deployment).glob(".rev-*"):
+            if draft.stat().st_mtime < time.time() - _DRAFT_S:
+                shutil.rmtree(draft, ignore_errors=True)
 
     def collect_garbage(self, *, grace_s: float = 3600.0) -> None:
         """Remove shared copies of models and servers that no deployment of this studio uses any more."""

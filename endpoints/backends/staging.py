@@ -91,13 +91,15 @@ class Stager:
 
     def collect(self, *, servers_in_use: set[str], grace_s: float, now: Callable[[], float] = time.time) -> None:
         """Remove shared models no revision links to and servers no instance runs, unless touched within `grace_s`."""
-        for folder in self._home.staged_models.glob("[0-9a-f]*[0-9a-f]"):
-            is_linked = any(path.stat().st_nlink > 1 for path in folder.rglob("*") if path.is_file())
-            if folder.is_dir() and not is_linked and folder.stat().st_mtime < now() - grace_s:
+        young = now() - grace_s
+        for folder in self._home.staged_models.glob("*"):
+            if folder.suffix == ".json" or folder.stat().st_mtime >= young:
+                continue
+            if not any(path.stat().st_nlink > 1 for path in folder.rglob("*") if path.is_file()):
                 folder.with_suffix(".json").unlink(missing_ok=True)
                 _remove(folder)
-        for folder in self._home.servers.glob("[0-9a-f]*[0-9a-f]"):
-            if folder.name not in servers_in_use and folder.stat().st_mtime < now() - grace_s:
+        for folder in self._home.servers.glob("*"):
+            if folder.name not in servers_in_use and folder.stat().st_mtime < young:
                 _remove(folder)
 
 

@@ -125,8 +125,8 @@ def _needs_compiler(text: str, _: str) -> tuple[str, str] | None:
 def _conflict(text: str, _: str) -> tuple[str, str] | None:
     if "No solution found" not in text and "unsatisfiable" not in text:
         return None
-    because = re.search(r"Because (.+?), we can conclude|Because (.+)", text)
-    reason = (because[1] or because[2]) if because else "their requirements contradict each other"
+    reasons = re.findall(r"(?:Because|And because) (.+?)(?:, we can conclude| \(\d+\)\s|$)", text)
+    reason = ", and ".join(reasons) or "their requirements contradict each other"
     return (
         f"The packages cannot be installed together: {reason[:400].rstrip('. ')}.",
         "Loosen one of the pins named here so that both sides can be met.",

@@ -199,6 +199,17 @@ def test_members_are_counted(tmp_path: Path, out: Path, pack: Pack):
         unpack_archive(archive, out, UnpackLimits(max_files=10))
 
 
+def test_a_zip_that_announces_too_many_members_is_refused_before_they_are_read(tmp_path: Path, out: Path):
+    archive = zipped(tmp_path / "a", ("m", b"x"))
+    record = b"PK\x06\x06" + (44).to_bytes(8, "little") + b"\0" * 12
+    record += (50_000_000).to_bytes(8, "little") * 2 + b"\0" * 16
+    data = archive.read_bytes()
+    at = data.index(b"PK\x05\x06")
+    archive.write_bytes(data[:at] + record + data[at:])
+    with pytest.raises(LimitExceeded, match="50,000,000 files"):
+        unpack_archive(archive, out)
+
+
 def test_copies_made_of_links_count_too(tmp_path: Path, out: Path):
     with tarfile.open(tmp_path / "a", "w") as opened:
         real = tarfile.TarInfo("real")
