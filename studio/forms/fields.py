@@ -51,7 +51,7 @@ class FilesField(forms.FileField):
         super().__init__(**kwargs)
 
     def clean(self, data: Any, initial: Any = None) -> Any:
-        files: list[UploadedFile] = [one for one in (data if isinstance(data, list | tuple) else [data]) if one]
+        files: list[UploadedFile[Any]] = [one for one in (data if isinstance(data, list | tuple) else [data]) if one]
         if not files and self.required:
             raise forms.ValidationError("Choose at least one file.")
         return [super(FilesField, self).clean(file, initial) for file in files]
@@ -60,7 +60,7 @@ class FilesField(forms.FileField):
 def add_domain_errors(form: forms.BaseForm, error: SlipwayError, *, names: Mapping[str, str] | None = None) -> None:
     """Show a refusal where it belongs: each detail at its field, the rest above the form.
 
-    names: the form's field for a document's (`{"conda_file": "conda_text"}`).
+    names: the form's field for a document's (`{"conda_file": "conda_text"}`); "" where that is the whole form.
     """
     placed = False
     for detail in error.details:
@@ -68,7 +68,7 @@ def add_domain_errors(form: forms.BaseForm, error: SlipwayError, *, names: Mappi
         field = (names or {}).get(top, top)
         line = f" (line {detail.line})" if detail.line else ""
         is_ours = field in form.fields
-        where = f"{detail.field}: " if detail.field and not is_ours else ""
+        where = f"{detail.field}: " if field and not is_ours else ""
         form.add_error(field if is_ours else None, f"{where}{detail.message}{line}")
         placed = True
     if not placed:

@@ -8,6 +8,7 @@ from django import forms
 
 from studio.forms.fields import FilesField, SlimForm, TagsField
 
+ARCHIVE_ENDINGS = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
 MODEL_TYPES = (
     ("custom_model", "Custom model"),
     ("mlflow_model", "MLflow model"),
@@ -30,11 +31,16 @@ class ModelForm(SlimForm):
     description = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 2}))
     tags = TagsField()
     upload = forms.UUIDField(required=False, widget=forms.HiddenInput)
-    files = FilesField(required=False)
+    sent_files = FilesField(required=False)
     unpack = forms.BooleanField(required=False, initial=True)
+
+    def is_unpacked(self) -> bool:
+        """Whether the form's own files are one archive that is to be unpacked."""
+        names = [file.name.lower() for file in self.cleaned_data["sent_files"]]
+        return self.cleaned_data["unpack"] and len(names) == 1 and names[0].endswith(ARCHIVE_ENDINGS)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
-        if not cleaned.get("upload") and not cleaned.get("files"):
-            self.add_error("files", "Choose the model's file, files, folder or archive.")
+        if not cleaned.get("upload") and not cleaned.get("sent_files"):
+            self.add_error("sent_files", "Choose the model's file, files, folder or archive.")
         return cleaned

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from http import HTTPStatus
 
+from django.core.exceptions import PermissionDenied
 from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -23,6 +24,14 @@ class Request(HttpRequest):
     """A request that came through `SignInRequired`: there is a person behind it. For annotations only."""
 
     user: User
+
+
+async def signed_in(request: HttpRequest) -> User:
+    """The person behind a request, for a view on the event loop."""
+    user = await request.auser()
+    if not isinstance(user, User):
+        raise PermissionDenied
+    return user
 
 
 def wants_fragment(request: HttpRequest) -> bool:

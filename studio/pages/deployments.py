@@ -20,7 +20,7 @@ from studio.access.policy import grants_of, require
 from studio.forms.deployments import ScaleForm
 from studio.forms.fields import add_domain_errors
 from studio.pages.answers import Request, form_page, go, page, polled
-from studio.pages.endpoints import BUSY
+from studio.pages.endpoints import BUSY, instances_text
 
 ENDED_SHOWN = 10
 LEADING_KEYS = (
@@ -148,6 +148,5 @@ def deployment_delete(request: Request, endpoint: str, name: str) -> HttpRespons
 
 
 def _losses(deployment: OnlineDeployment) -> str:
-    count = deployment.instance_count
-    instances = "Its instance finishes what it is answering and stops" if count == 1 else f"{count} instances stop"
-    return f"{instances}. Its logs are kept; the model and the environment stay registered."
+    count = instances_text(deployment.instance_count)
+    return f"{count} will answer what is under way and stop. Logs are kept; model and environment stay registered."

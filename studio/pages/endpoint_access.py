@@ -8,13 +8,14 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from endpoints import selectors, services
+from endpoints.services.credentials import KeyType
 from studio.access import actions
 from studio.access.policy import require
 from studio.pages.answers import Request, go, page
 from studio.pages.endpoints import frame
 from studio.pages.samples import samples_for
 
-KEY_TYPES = ("primary", "secondary")
+OTHER: dict[str, KeyType] = {"primary": "secondary", "secondary": "primary"}
 
 
 @require_GET
@@ -38,15 +39,15 @@ def show_keys(request: Request, name: str) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 def regenerate_key(request: Request, name: str, key_type: str) -> HttpResponse:
-    if key_type not in KEY_TYPES:
+    if key_type not in OTHER:
         raise Http404
+    other = OTHER[key_type]
     require(request.user, actions.REGENERATE_KEYS, name)
     selectors.get_endpoint(request.user, name)
     back = reverse("endpoints:consume", args=[name])
     if request.method == "POST":
-        services.regenerate_key(request.user, name=name, key_type=key_type)
+        services.regenerate_key(request.user, name=name, key_type=OTHER[other])
         return go(request, back)
-    other = next(one for one in KEY_TYPES if one != key_type)
     context = {
         "title": f"Regenerate the {key_type} key of {name}?",
         "intro": f"Callers that use the {key_type} key are refused within a second. "

@@ -157,7 +157,7 @@ def endpoint_traffic(request: Request, name: str) -> HttpResponse:
         try:
             services.set_traffic(request.user, name=name, traffic=form.shares())
         except (Invalid, Conflict) as error:
-            add_domain_errors(form, error)
+            add_domain_errors(form, error, names={"traffic": ""})
         else:
             return go(request, reverse("endpoints:detail", args=[name]))
     context |= {"traffic_form": form}
@@ -176,12 +176,16 @@ def endpoint_delete(request: Request, name: str) -> HttpResponse:
     context = {
         "title": f"Delete {name}?",
         "intro": "This cannot be taken back. The URL stops answering at once and both keys are void.",
-        "points": _losses([f"{one.name} ({one.instance_count} instances)" for one in deployments]),
+        "points": _losses([f"{one.name} ({instances_text(one.instance_count)})" for one in deployments]),
         "submit": "Delete the endpoint",
         "danger": True,
         "back": reverse("endpoints:detail", args=[name]),
     }
     return page(request, "pages/form.html", context, fragment="form")
+
+
+def instances_text(count: int) -> str:
+    return "1 instance" if count == 1 else f"{count} instances"
 
 
 def _losses(deployments: list[str]) -> list[str]:

@@ -21,7 +21,7 @@ from endpoints.spec.loglines import LEVELS, LogFilter, LogLine, render
 from studio.access.models import User
 from studio.pages import deployments as deployment_pages
 from studio.pages import endpoints as endpoint_pages
-from studio.pages.answers import Request, page
+from studio.pages.answers import Request, page, signed_in
 from studio.pages.environments import UNDER_WAY
 from studio.pages.errors import domain_error
 from studio.pages.streams import event_stream, in_threads
@@ -103,7 +103,7 @@ def _log_context(user: User, deployment: OnlineDeployment, wish: Wish) -> dict[s
 async def deployment_stream(request: Request, endpoint: str, name: str) -> HttpResponseBase:
     """Follows the log for as long as the page is open."""
     wish = wish_of(request)
-    user = await request.auser()
+    user = await signed_in(request)
 
     def sources() -> Sources:
         deployment = selectors.get_deployment(user, endpoint, name)
@@ -118,7 +118,7 @@ async def deployment_stream(request: Request, endpoint: str, name: str) -> HttpR
 
 async def build_stream(request: Request, name: str, version: str) -> HttpResponseBase:
     """Follows a build until it has ended."""
-    user = await request.auser()
+    user = await signed_in(request)
 
     def find() -> tuple[EnvironmentVersion, Sources]:
         row = selectors.get_environment_version(user, name, version)

@@ -65,7 +65,7 @@ def model_register(request: Request) -> HttpResponse:
         try:
             row = _register(request, form)
         except (Invalid, Conflict, LimitExceeded) as error:
-            add_domain_errors(form, error)
+            add_domain_errors(form, error, names={"files": "sent_files", "upload": "sent_files"})
         else:
             messages.success(request, f"Registered {row}.")
             return go(request, address(row))
@@ -75,9 +75,9 @@ def model_register(request: Request) -> HttpResponse:
 def _register(request: Request, form: ModelForm) -> ModelVersion:
     """Registers from the finished upload the scripts made, else from the files that came with the form."""
     asked = form.cleaned_data
-    files = [(file.name, file) for file in asked["files"]]
+    files = [(file.name, file) for file in asked["sent_files"]]
     upload = asked["upload"] or services.upload_from_files(
-        request.user, files=files, purpose="model", unpack=asked["unpack"]
+        request.user, files=files, purpose="model", unpack=form.is_unpacked()
     )
     return services.register_model(
         request.user,

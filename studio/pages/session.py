@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
 from django.conf import settings
 from django.contrib.auth import views as auth
 from django.contrib.auth.decorators import login_not_required
@@ -10,6 +13,7 @@ from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
@@ -18,15 +22,21 @@ from django_htmx.http import HttpResponseClientRedirect
 from studio.pages.answers import wants_fragment
 from studio.pages.shell import THEME_COOKIE, THEMES
 
+View = Callable[..., HttpResponseBase]
+
 YEAR_S = 365 * 24 * 3600
 
 
 class SignInRequired(LoginRequiredMiddleware):
     """Every view wants a signed-in person unless it says otherwise; a fragment sends its whole page to sign in."""
 
-    def handle_no_permission(self, request: HttpRequest, view_func: object) -> HttpResponseBase:
-        answer = super().handle_no_permission(request, view_func)
-        return HttpResponseClientRedirect(str(settings.LOGIN_URL)) if wants_fragment(request) else answer
+    def process_view(
+        self, request: HttpRequest, view_func: View, view_args: Sequence[Any], view_kwargs: Mapping[str, Any]
+    ) -> HttpResponseBase | None:
+        answer = super().process_view(request, view_func, tuple(view_args), dict(view_kwargs))
+        if answer is not None and wants_fragment(request):
+            return HttpResponseClientRedirect(reverse(settings.LOGIN_URL))
+        return answer
 
 
 @method_decorator(login_not_required, name="dispatch")

@@ -1,4 +1,4 @@
-"""Every page: its 200, its fragment, its refusal to strangers and to nobody, its header, and no script or style in it."""
+"""Every page: its 200, its fragment, its refusal to strangers, its headers, and that it brings no script or style."""
 
 from __future__ import annotations
 

@@ -21,6 +21,11 @@ from endpoints.services.credentials import make_keys
 from studio.access.models import User
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
+STEPS = (
+    ("quota", "Quota checked", "Succeeded"),
+    ("environment", "Environment built", "Running"),
+    ("ready", "Ready", "Pending"),
+)
 FAILURE = {
     "code": "UserScriptImportError",
     "message": "The script imports 'sklearn', which the environment does not have.",
@@ -134,7 +139,11 @@ def operation(parent: OnlineEndpoint, name: str = "", *, state: str = "Succeeded
         finished_at=None if state == "Running" else NOW,
         **columns,
     )
-    steps = ("quota", "Quota checked", "Succeeded"), ("environment", "Environment built", "Running"), ("ready", "Ready", "Pending")
+    steps = (
+        ("quota", "Quota checked", "Succeeded"),
+        ("environment", "Environment built", "Running"),
+        ("ready", "Ready", "Pending"),
+    )
     for order, (key, title, step_state) in enumerate(steps):
         is_begun = step_state != "Pending"
         OperationStep.objects.create(
@@ -158,7 +167,10 @@ def workspace(owner: User) -> OnlineEndpoint:
     environment(owner, "torch", state="Building")
     environment(owner, "broken", state="Failed")
     found = endpoint(
-        owner, description="Progression of diabetes after a year", tags={"team": "risk"}, traffic={"blue": 90, "green": 10}
+        owner,
+        description="Progression of diabetes after a year",
+        tags={"team": "risk"},
+        traffic={"blue": 90, "green": 10},
     )
     blue = deployment(found, "blue", instance_count=3, ready_instances=3)
     for number in range(3):
