@@ -32,7 +32,7 @@ def park(*, clock: Clock = SYSTEM_CLOCK) -> int:
         state=InstanceState.STOPPED, reason=REASON, ended_at=clock.now(), port=0, pid=None
     )
     OnlineDeployment.objects.filter(pk__in=asked).update(
-        ready_instances=0, next_look_at=None, lease_owner="", lease_until=None
+        ready_instances=0, next_look_at=clock.now(), lease_owner="", lease_until=None
     )
     routes.publish()
     return parked

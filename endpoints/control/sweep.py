@@ -71,16 +71,21 @@ def glance(*, clock: Clock = SYSTEM_CLOCK) -> set[int]:
         leases.free(clock), next_look_at=None, deletion_requested_at=None, observed_generation__gte=F("generation")
     )
     deployments = {row.pk: row for row in settled.select_related("endpoint")}
-    instances: dict[int, list[Instance]] = defaultdict(list)
+    instances: dict[int, list[Instance]] = {pk: [] for pk in deployments}
     for row in Instance.objects.filter(deployment__in=settled, ended_at=None):
-        if row.deployment_id in deployments:
+        if row.deployment_id in instances:
             instances[row.deployment_id].append(row)
     odd = {pk for pk, rows in instances.items() if not _is_as_recorded(deployments[pk], rows)}
     return odd | _probe([row for pk, rows in instances.items() if pk not in odd for row in rows], clock)
 
 
 def _is_as_recorded(deployment: OnlineDeployment, rows: list[Instance]) -> bool:
-    """Whether the target shows exactly the recorded instances, all running where they ran."""
+    """Whether there are as many instances as there should be, and the target shows them running where they ran."""
+    expected = deployment.instance_count if deployment.observed_revision else 0
+    if len(rows) != expected:
+        return False
+    if not rows:
+        return True
     try:
         observed = targets.backend_of(deployment).observe(targets.reference(deployment))
     except (Temporary, Permanent) as trouble:
@@ -88,7 +93,7 @@ def _is_as_recorded(deployment: OnlineDeployment, rows: list[Instance]) -> bool:
         return True
     there = {each.instance_id: each.port for each in observed if each.phase is Phase.RUNNING}
     recorded = {row.pk: row.port for row in rows if row.state == InstanceState.READY}
-    return there == recorded and len(recorded) == len(rows) and len(observed) == len(rows)
+    return there == recorded and len(recorded) == len(observed) == expected
 
 
 def _probe(rows: list[Instance], clock: Clock) -> set[int]:

@@ -35,8 +35,9 @@ def record_temporary(deployment_id: int, trouble: Temporary, clock: Clock) -> No
 def record_permanent(deployment_id: int, failure: Failure, clock: Clock) -> None:
     """It will not work as things stand: the generation is given up."""
     if deployment := _row(deployment_id):
+        is_new = deployment.observed_generation < deployment.generation and not deployment.deletion_requested_at
         settling.give_up(deployment, failure, clock)
-        _look_at(deployment_id, 0.0 if not deployment.deletion_requested_at else PERMANENT_WAIT_S, clock)
+        _look_at(deployment_id, 0.0 if is_new else PERMANENT_WAIT_S, clock)
 
 
 def record_unknown(deployment_id: int, trouble: Exception, clock: Clock) -> None:

@@ -231,6 +231,20 @@ def test_a_permanent_trouble_is_the_failure(studio: Studio):
     assert (blue.provisioning_state, failure_of(blue)["code"]) == ("Failed", "ResourceNotFound")
 
 
+def test_a_permanent_trouble_with_a_replacement_is_shown_and_not_tried_without_pause(studio: Studio):
+    blue = studio.reconcile(studio.deployment())
+    EnvironmentBuild.objects.update(
+        state="Failed", failure={"code": "ImageBuildFailure", "message": "gone"}, finished_at=studio.clock.now()
+    )
+    studio.target.crash(BLUE, studio.instances(blue)[0].pk)
+    for _ in range(2):
+        reconcile(blue.pk, clock=studio.clock)
+        studio.clock.sleep(2)
+    blue.refresh_from_db()
+    assert (blue.provisioning_state, failure_of(blue)["code"]) == ("Failed", "ImageBuildFailure")
+    assert blue.next_look_at is not None and blue.next_look_at > studio.clock.now() + timedelta(seconds=50)
+
+
 def test_an_unknown_error_is_logged_with_the_id_the_person_gets_and_tried_again(studio: Studio, caplog, monkeypatch):
     blue = studio.deployment()
     with monkeypatch.context() as broken:

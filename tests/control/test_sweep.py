@@ -7,9 +7,13 @@ from datetime import timedelta
 import pytest
 
 from endpoints.backends.base import DeploymentRef, Temporary
+from endpoints.backends.fake import Script
 from endpoints.control import leases, waking
+from endpoints.control.parking import park
 from endpoints.control.sweep import PATIENCE, glance, sweep
 from endpoints.models import Instance, OnlineDeployment, OnlineEndpoint
+from endpoints.spec.failure import Failure
+from endpoints.spec.states import FailureCode
 from tests.control.conftest import Studio
 
 BLUE = DeploymentRef("house", "blue")
@@ -79,6 +83,21 @@ def test_an_instance_that_vanished_is_noticed_at_the_next_glance(studio: Studio)
     blue = studio.reconcile(studio.deployment(count=2))
     studio.target.lose(BLUE, studio.instances(blue)[0].pk)
     assert handed_over(studio) == [blue.pk]
+
+
+def test_instances_that_were_parked_are_started_again(studio: Studio):
+    blue = studio.reconcile(studio.deployment(count=2))
+    assert park(clock=studio.clock) == 2
+    assert (studio.target.observe(BLUE), handed_over(studio)) == ((), [blue.pk])
+    assert studio.reconcile(blue).ready_instances == 2
+
+
+def test_a_deployment_that_failed_for_good_is_left_in_peace(studio: Studio):
+    broken = Failure(code=FailureCode.USER_SCRIPT_INIT_FAILED, message="init() raised KeyError")
+    studio.scripts[1] = Script(exit_code=3, failure=broken)
+    studio.reconcile(studio.deployment())
+    studio.clock.sleep(3600)
+    assert handed_over(studio) == []
 
 
 def test_a_probe_that_fails_is_the_reconcilers(studio: Studio):
