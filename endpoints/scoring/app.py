@@ -50,7 +50,7 @@ class App:
     def __init__(self, script: Script, settings: Settings, swagger: Swagger, *, log_request: LogRequest) -> None:
         self.adapter, self._wants_headers = adapt(script.run)
         self.watchdog = Watchdog(timeout_ms=settings.scoring_timeout_ms, stuck_after_ms=settings.stuck_after_ms)
-        self.is_async = inspect.iscoroutinefunction(script.run) or inspect.isasyncgenfunction(script.run)
+        self.is_async = is_async(script.run)
         self._run = script.run
         self._run_batch = script.run_batch
         self._timeout_ms = settings.scoring_timeout_ms
@@ -287,6 +287,10 @@ class App:
             headers += self._cors.headers(request.method, request.headers)
         response.headers = headers
         return response
+
+
+def is_async(function: Callable[..., Any]) -> bool:
+    return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
 
 
 def _wrong_method(allowed: Any) -> HttpResponse:

@@ -11,18 +11,16 @@ WRITE = select.POLLOUT
 
 
 class Poller:
-    """Any thread may watch and forget; one at a time polls. `descriptor` can itself be polled, -1 where it cannot."""
+    """Any thread may watch and forget; one at a time polls."""
 
     def __init__(self) -> None:
         self._poll: Any
         if hasattr(select, "epoll"):
             self._poll = select.epoll()
-            self.descriptor: int = self._poll.fileno()
             self.is_live = True  # a change takes effect while another thread polls
             self._exclusive = getattr(select, "EPOLLEXCLUSIVE", 0)
         else:
             self._poll = select.poll()
-            self.descriptor = -1
             self.is_live = False
             self._exclusive = 0
 

@@ -75,6 +75,7 @@ class Server:
         self._main_wants_baton = False
         self._main_has_baton = threading.Event()
         self._relief_is_called = threading.Event()
+        self._is_relief_dozing = False
         self._wake_read, self._wake_write = os.pipe()
         self._mean_call_s = 0.0
         self._are_calls_long = self._always_hands_over
@@ -148,8 +149,7 @@ class Server:
 
     def _run_inline(self, call: Call) -> bool:
         """Run the call in the thread that polls. False when the baton has been taken meanwhile."""
-        self._inline = call
-        self._serial += 1
+        self._begin_inline(call)
         response = self.app.execute(call)
         self._answer_call(call, response)
         with self._lock:
@@ -160,12 +160,17 @@ class Server:
             self._give_back(call.connection)
         return is_holder
 
+    def _begin_inline(self, call: Call) -> None:
+        self._inline = call
+        self._serial += 1
+        if self._is_relief_dozing:
+            self._relief_is_called.set()
+
     def _run_queued(self, call: Call) -> None:
         with self._lock:
             is_holder = self._holder == _MAIN and threading.current_thread() is threading.main_thread()
             if is_holder:
-                self._inline = call
-                self._serial += 1
+                self._begin_inline(call)
         if not call.connection.is_gone():
             self._answer_call(call, self.app.execute(call))
             self._note(call)
@@ -195,27 +200,30 @@ class Server:
     # The relief thread
 
     def _relieve(self) -> None:
-        """Sleep while nothing happens; look every tick while something does; poll when the main thread cannot."""
-        doze = select.poll()
-        if self._poller.descriptor >= 0:
-            doze.register(self._poller.descriptor, READ)
-        doze_ms = None if self._poller.descriptor >= 0 else 20
+        """Doze until a call begins; look every tick while calls follow; poll when the main thread cannot."""
         serial = -1
         while not self._is_done:
-            if self._holder == _MAIN:
-                doze.poll(doze_ms)
+            self._doze(serial)
             while self._holder == _MAIN and not self._is_done:
                 self._relief_is_called.wait(TICK_S)
                 self._flush()
                 call, before, serial = self._inline, serial, self._serial
-                if call is None and before == serial:
-                    break
-                if call is not None and before == serial:
+                if before == serial:
+                    if call is None:
+                        break
                     self._take_baton(call)
                 self.app.watchdog.check()
-            self._relief_is_called.clear()
             if self._holder == _RELIEF:
+                self._relief_is_called.clear()
                 self._turn(_RELIEF)
+
+    def _doze(self, serial: int) -> None:
+        self._is_relief_dozing = True
+        self._flush()  # what was written since the last look, before the main thread could know of the doze
+        if self._holder == _MAIN and serial == self._serial and not self._is_done:
+            self._relief_is_called.wait()
+        self._is_relief_dozing = False
+        self._relief_is_called.clear()
 
     def _take_baton(self, call: Call) -> None:
         with self._lock:
@@ -248,8 +256,9 @@ class Server:
                 with self._lock:
                     self._holder = _RELIEF
                 self._relief_is_called.set()
-                self._wake()
                 return
+            elif self._is_relief_dozing:
+                self._flush()
             events = poll(self._poll_timeout(role))
             now = time.monotonic()
             if role == _RELIEF and self._main_wants_baton:

@@ -18,7 +18,7 @@ import traceback
 from typing import Any, Callable, Dict, NamedTuple, NoReturn, Optional, Sequence, Tuple
 
 from . import channel, compat, loader, logs
-from .app import App
+from .app import App, is_async
 from .arguments import adapt
 from .failure import BAD_ARGUMENT, NOT_READY, BootFailure
 from .ledger import Ledger
@@ -75,6 +75,8 @@ class Boot:
         script = loader.load(
             app_root=settings.app_root, entry_script=settings.entry_script, source_dir=settings.source_dir
         )
+        if self._is_shared and (is_async(script.run) or is_async(script.init)):
+            raise LoopNeeded
         adapter, _ = adapt(script.run)  # what is wrong with run() is told before init() spends a minute on the model
         logging.getLogger("azmlinfsrv.user_script").info("%s", adapter.describe())
         loader.call_init(script, app_root=settings.app_root, model_dir=settings.model_dir, await_=self._await)

@@ -45,6 +45,7 @@ class RequestParser:
         self._buffer = b""
         self._checked = 0  # lines of an incomplete head up to here are known to be good
         self._lines_checked = 0
+        self._blank_lines = 0
         self._request: Optional[HttpRequest] = None  # the head is read, the body is not
         self._parts: List[bytes] = []
         self._missing = 0  # bytes of the body, or of the chunk and its CRLF
@@ -123,19 +124,18 @@ class RequestParser:
             else:
                 headers[name] = value
         self._buffer = buffer[end + 4 :]
-        self._checked = self._lines_checked = 0
+        self._checked = self._lines_checked = self._blank_lines = 0
         self._begin_body(HttpRequest(line, headers))
         return True
 
     def _skip_blank_lines(self) -> bool:
         """Clients of old sent an empty line after a body. False until more bytes come."""
-        for _ in range(MAX_BLANK_LINES):
-            if self._buffer[:2] != b"\r\n":
-                break
+        while self._buffer[:2] == b"\r\n":
+            self._blank_lines += 1
+            if self._blank_lines > MAX_BLANK_LINES:
+                raise BadRequest(400, "Empty lines instead of a request")
             self._buffer = self._buffer[2:]
-        if self._buffer[:1] == b"\n" or self._buffer[:2] == b"\r\n":
-            raise BadRequest(400, "Empty lines instead of a request")
-        if self._buffer[:1] == b"\r" and len(self._buffer) > 1:
+        if self._buffer[:1] == b"\n" or (self._buffer[:1] == b"\r" and len(self._buffer) > 1):
             raise BadRequest(400, "A line must end with CR LF")
         return bool(self._buffer) and self._buffer != b"\r"
 
