@@ -371,7 +371,7 @@ class Exchange:
         self.is_answered = True
         self.model_status = head.status
         self.status = head.status if 200 <= head.status < 300 else 424
-        is_keep_alive = request.is_keep_alive and self.is_body_complete and not self.plane.is_draining
+        is_keep_alive = client.is_keep_alive and self.is_body_complete and not self.plane.is_draining
         if head.content_length == len(body):
             fields = b"\r\ncontent-length: %d" % len(body)
         else:
@@ -470,9 +470,7 @@ class Exchange:
     def answer(self, status: int, fields: bytes, body: bytes) -> None:
         """Answer without an instance. `fields`: header lines, each preceded by CRLF."""
         client = self.client
-        client.is_keep_alive = (
-            client.is_keep_alive and self.head.is_keep_alive and self.is_body_complete and not self.plane.is_draining
-        )
+        client.is_keep_alive = client.is_keep_alive and self.is_body_complete and not self.plane.is_draining
         lines = [status_line(status), fields, b"\r\nx-request-id: ", self.request_id]
         if self.deployment is not None:
             lines += b"\r\nazureml-model-deployment: ", self.deployment.name.encode()

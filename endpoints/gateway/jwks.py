@@ -25,8 +25,15 @@ class KeySet:
     """Keys by id. `source`: the address of the key set, or of an issuer whose discovery document names it."""
 
     def __init__(
-        self, *, jwks_uri: str, issuer: str, folder: Path, clock: Callable[[], float] = time.monotonic
+        self,
+        *,
+        jwks_uri: str,
+        issuer: str,
+        folder: Path,
+        loop: asyncio.AbstractEventLoop,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._loop = loop
         self._jwks_uri = jwks_uri
         self._issuer = issuer
         self._clock = clock
@@ -54,13 +61,17 @@ class KeySet:
         """Not tried a moment ago: made-up key ids must not hammer the issuer."""
         return self._fetching is not None or self._clock() - self._tried_at >= PAUSE_SECONDS
 
-    async def fetch(self) -> None:
+    def refresh(self) -> asyncio.Task[None]:
         """Get the keys, once for all who ask meanwhile. A failure is logged and leaves the keys there are."""
         if self._fetching is None:
             self._tried_at = self._clock()
-            self._fetching = asyncio.ensure_future(self._fetch())
+            self._fetching = self._loop.create_task(self._fetch())
             self._fetching.add_done_callback(self._done)
-        await asyncio.shield(self._fetching)
+        return self._fetching
+
+    async def fetch(self) -> None:
+        """Wait for the keys."""
+        await asyncio.shield(self.refresh())
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._fetching = None

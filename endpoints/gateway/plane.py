@@ -176,7 +176,7 @@ class DataPlane:
         if source not in self._key_sets:
             folder = self.settings.home.gateway / "issuers"
             self._key_sets[source] = KeySet(
-                jwks_uri=rules.jwks_uri, issuer=rules.issuer, folder=folder, clock=self.clock
+                jwks_uri=rules.jwks_uri, issuer=rules.issuer, folder=folder, loop=self.loop, clock=self.clock
             )
         return self._key_sets[source]
 

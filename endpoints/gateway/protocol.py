@@ -155,6 +155,7 @@ class ClientConnection(asyncio.Protocol):
         self._held = b""
         body = data[end:]
         length = head.content_length
+        self.is_keep_alive = head.is_keep_alive and not self._has_ended
         exchange = self.exchange = Exchange(self, head, plane.clock())
         if length == len(body):
             self._state = _ANSWERING

@@ -83,8 +83,11 @@ class TokenAuthenticator:
                 return self._studio_keys[key_id]
             raise unauthorized("The token is not signed with one of the studio's keys.")
         key = self._key_set.find(key_id)
-        if (key is None or self._key_set.is_stale) and self._key_set.may_fetch:
-            raise KeysMissing(self._key_set.fetch)
+        if self._key_set.may_fetch:
+            if key is None:
+                raise KeysMissing(self._key_set.fetch)
+            if self._key_set.is_stale:
+                self._key_set.refresh()  # beside the request: what was good an hour ago serves this one
         if key is None:
             raise unauthorized("The token is not signed with one of the issuer's keys.")
         return key
