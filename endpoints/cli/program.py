@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+from pathlib import Path
 from typing import Any
 
 from knack.cli import CLI
@@ -12,6 +13,7 @@ from knack.util import CLIError
 
 from endpoints.cli.connection import configuration_folder
 from endpoints.cli.failures import CommandFailed, ExitCode
+from endpoints.cli.help_texts import Help
 from endpoints.cli.loader import Loader
 from endpoints.spec.errors import FieldError, SlipwayError
 
@@ -24,10 +26,11 @@ class Program(CLI):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__(
             cli_name="slipway",
-            config_dir=str(configuration_folder()),
+            config_dir=str(_settings_folder()),
             config_env_var_prefix="SLIPWAY",
             out_file=sys.stdout,
             commands_loader_cls=Loader,
+            help_cls=Help,
         )
         self._is_debug = False
         self.register_event(EVENT_PARSER_GLOBAL_CREATE, _add_global_flags)
@@ -61,6 +64,16 @@ class Program(CLI):  # type: ignore[misc]
         if not self._is_debug:
             sys.stderr.write("This should not have happened. Run it again with --debug for the details.\n")
         return ExitCode.FAILURE
+
+
+def _settings_folder() -> Path:
+    """Where settings are kept. Where that cannot be (no home folder), a folder that is there and holds none."""
+    folder = configuration_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return Path(folder.anchor)
+    return folder
 
 
 def _add_global_flags(_: Any, *, arg_group: Any, **__: Any) -> None:

@@ -5,18 +5,22 @@ Nothing is skipped silently: what cannot be sent is refused by name before the f
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from endpoints.cli.client import Json, StudioClient
 from endpoints.cli.failures import CommandFailed, StudioUnreachable
 from endpoints.cli.terminal import Terminal, size
 from endpoints.spec.errors import FieldError, Invalid
+
+if TYPE_CHECKING:
+    from hashlib import _Hash as Hasher
 
 PART_BYTES = 8 * 1024 * 1024
 _ATTEMPTS = 4
@@ -85,72 +89,101 @@ class Uploader:
     def send(self, root: Path, *, purpose: str, field: str) -> str:
         """Upload `root` and return the upload's id. `field`: of the document that names it, for messages."""
         files = find_files(root, field=field)
-        total = sum(file.size_bytes for file in files)
-        root_name = root.resolve().name
-        begun: Json = self.client.post(
-            "uploads", json={"purpose": purpose, "root_name": root_name, "is_folder": root.is_dir()}
-        )
+        name, is_folder = root.resolve().name, root.is_dir()
+        begun: Json = self.client.post("uploads", json={"purpose": purpose, "root_name": name, "is_folder": is_folder})
         upload_id = str(begun["id"])
-        sent = 0
         with self.terminal:
-            for file in files:
-                sent = self._send_file(file, upload_id, label=root_name, sent=sent, total=total)
-            self.terminal.show(f"{root_name}: checking", is_forced=True)
+            progress = _Progress(self.terminal, name, sum(file.size_bytes for file in files))
+            digests = [self._send_file(file, upload_id, progress) for file in files]
+            self.terminal.show(f"{name}: checking", is_forced=True)
             done: Json = self.client.post("uploads", upload_id, "complete", json={"unpack": False}, is_long=True)
-            self._verify(done, sent=sent, file_count=len(files), root=root)
+            if done["tree_digest"] != _tree_digest(name, is_folder, files, digests):
+                raise CommandFailed(f"What the studio stored of {root} is not what was sent; try again.")
             count = f"{len(files)} files, " if len(files) > 1 else ""
-            self.terminal.mark("ok", f"Uploaded {root_name}  {count}{size(sent)}")
+            self.terminal.mark("ok", f"Uploaded {name}  {count}{size(progress.total_bytes)}")
         return upload_id
 
-    def _send_file(self, file: LocalFile, upload_id: str, *, label: str, sent: int, total: int) -> int:
-        """Part after part; an empty file is one empty part. Returns what has been sent of the whole."""
+    def _send_file(self, file: LocalFile, upload_id: str, progress: _Progress) -> str:
+        """Part after part; an empty file is one empty part. Returns the hex SHA-256 of what was sent."""
+        hasher = hashlib.sha256()
         with file.path.open("rb") as stream:
             if os.fstat(stream.fileno()).st_size != file.size_bytes:
                 raise _changed(file)
             for offset in range(0, max(file.size_bytes, 1), PART_BYTES):
-                length = min(PART_BYTES, file.size_bytes - offset)
-                self._send_part(file, stream, upload_id, offset=offset, length=length)
-                self.terminal.show(_progress(label, sent + offset + length, total))
-        return sent + file.size_bytes
+                part = _Part(file, offset, min(PART_BYTES, file.size_bytes - offset))
+                hasher = self._send_part(part, stream, upload_id, hasher)
+                progress.add(part.length)
+        return hasher.hexdigest()
 
-    def _send_part(self, file: LocalFile, stream: IO[bytes], upload_id: str, *, offset: int, length: int) -> None:
+    def _send_part(self, part: _Part, stream: IO[bytes], upload_id: str, before: Hasher) -> Hasher:
+        """Send one part, again where the connection breaks. Returns `before` with the part added."""
         for attempt in range(1, _ATTEMPTS + 1):
-            stream.seek(offset)
-            chunks = _chunks(file, stream, length)
+            stream.seek(part.offset)
+            hasher = before.copy()
             try:
-                self.client.put_part(upload_id, path=file.relative, offset=offset, length=length, chunks=chunks)
+                self.client.put_part(
+                    upload_id,
+                    path=part.file.relative,
+                    offset=part.offset,
+                    length=part.length,
+                    chunks=part.chunks(stream, hasher),
+                )
             except StudioUnreachable:
                 if attempt == _ATTEMPTS:
                     raise
                 self.sleep(2.0**attempt / 4)
             else:
-                return
-
-    def _verify(self, done: Json, *, sent: int, file_count: int, root: Path) -> None:
-        """What the studio stored is what was sent, by size and count."""
-        stored = (done.get("size_bytes"), done.get("file_count"))
-        if stored != (sent, file_count):
-            raise CommandFailed(
-                f"The studio stored {stored[1]} files of {stored[0]} bytes from {root},"
-                f" but {file_count} files of {sent} bytes were sent; try again."
-            )
+                return hasher
+        raise AssertionError("unreachable")
 
 
-def _chunks(file: LocalFile, stream: IO[bytes], length: int) -> Iterator[bytes]:
-    """`length` bytes in small pieces, so that the file's bytes pass through and are never held."""
-    while length:
-        chunk = stream.read(min(_CHUNK_BYTES, length))
-        if not chunk:
-            raise _changed(file)
-        length -= len(chunk)
-        yield chunk
+@dataclass(frozen=True, slots=True)
+class _Part:
+    file: LocalFile
+    offset: int
+    length: int
+
+    def chunks(self, stream: IO[bytes], hasher: Hasher) -> Iterator[bytes]:
+        """The part in small pieces, so that the file's bytes pass through and are never held."""
+        left = self.length
+        while left:
+            chunk = stream.read(min(_CHUNK_BYTES, left))
+            if not chunk:
+                raise _changed(self.file)
+            hasher.update(chunk)
+            left -= len(chunk)
+            yield chunk
+
+
+@dataclass(slots=True)
+class _Progress:
+    """How much of the whole has gone, as a bar."""
+
+    terminal: Terminal
+    label: str
+    total_bytes: int
+    sent_bytes: int = 0
+
+    def add(self, byte_count: int) -> None:
+        self.sent_bytes += byte_count
+        self.terminal.show(str(self))
+
+    def __str__(self) -> str:
+        share = self.sent_bytes / self.total_bytes if self.total_bytes else 1.0
+        bar = "█" * int(share * 24)
+        return f"{self.label}  {bar:░<24}  {share:4.0%}  {size(self.sent_bytes)} of {size(self.total_bytes)}"
+
+
+def _tree_digest(name: str, is_folder: bool, files: list[LocalFile], digests: list[str]) -> str:
+    """The digest the studio's store must come to for these files."""
+    from endpoints.assets.manifest import Entry, make_manifest, tree_of
+
+    entries = [
+        Entry(path=file.relative if is_folder else "", digest=digest, size_bytes=file.size_bytes)
+        for file, digest in zip(files, digests, strict=True)
+    ]
+    return tree_of(make_manifest(name, is_folder=is_folder, entries=entries, empty_folders=[])).digest
 
 
 def _changed(file: LocalFile) -> CommandFailed:
     return CommandFailed(f"{file.path} changed while it was being sent; try again.")
-
-
-def _progress(label: str, sent: int, total: int) -> str:
-    share = sent / total if total else 1.0
-    filled = int(share * 24)
-    return f"{label}  {'█' * filled}{'░' * (24 - filled)}  {share:4.0%}  {size(sent)} of {size(total)}"

@@ -7,23 +7,25 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+from endpoints.assets import AssetStore
 from tests.cli.conftest import Ran, Studio
 
 Slipway = Callable[..., Ran]
 MODEL = {"name": "my-model", "version": "1", "type": "custom_model"}
 
 
-def accept_upload(studio: Studio, size_bytes: int) -> None:
+def accept_upload(studio: Studio, root: Path) -> None:
     studio.on("POST", "uploads", {"id": "u"})
     studio.on("PUT", "uploads/u/files", {})
-    studio.on("POST", "uploads/u/complete", {"size_bytes": size_bytes, "file_count": 1})
+    digest = AssetStore(root.parent / "store").add_tree(root).digest
+    studio.on("POST", "uploads/u/complete", {"tree_digest": digest})
 
 
 def test_a_model_is_uploaded_from_beside_its_document(studio: Studio, slipway: Slipway, tmp_path: Path):
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "m.pkl").write_text("1234")
     (tmp_path / "sub" / "model.yml").write_text("name: my-model\npath: ./m.pkl\n")
-    accept_upload(studio, 4)
+    accept_upload(studio, tmp_path / "sub" / "m.pkl")
     studio.on("POST", "models", MODEL)
     ran = slipway("model", "create", "-f", "sub/model.yml", "-v", "1", "--set", "tags.team=risk")
     assert (ran.code, ran.json) == (0, MODEL)
@@ -34,7 +36,7 @@ def test_a_model_is_uploaded_from_beside_its_document(studio: Studio, slipway: S
 
 def test_a_model_needs_no_document(studio: Studio, slipway: Slipway, tmp_path: Path):
     (tmp_path / "m.pkl").write_text("1234")
-    accept_upload(studio, 4)
+    accept_upload(studio, tmp_path / "m.pkl")
     studio.on("POST", "models", MODEL)
     assert slipway("model", "create", "-n", "my-model", "--path", "m.pkl", "--type", "custom_model").code == 0
 

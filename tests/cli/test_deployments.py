@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cli.conftest import Ran, Studio
+from endpoints.assets import AssetStore
+from tests.cli.conftest import Answer, Asked, Ran, Studio
 
 Slipway = Callable[..., Ran]
 DEPLOYMENTS = "online-endpoints/my-endpoint/deployments"
@@ -49,10 +52,15 @@ def project(studio: Studio, tmp_path: Path) -> Studio:
     studio.on("GET", f"{DEPLOYMENTS}/blue", BLUE)
     studio.on("POST", DEPLOYMENTS, DONE)
     studio.on("POST", "uploads", {"id": "up-model"}, {"id": "up-code"})
-    for upload, answer in (("up-model", (6, 1)), ("up-code", (44, 2))):
+    for upload, root in (("up-model", "model"), ("up-code", "src")):
         studio.on("PUT", f"uploads/{upload}/files", {})
-        studio.on("POST", f"uploads/{upload}/complete", {"size_bytes": answer[0], "file_count": answer[1]})
+        studio.on_call("POST", f"uploads/{upload}/complete", partial(stored, tmp_path, root))
     return studio
+
+
+def stored(folder: Path, root: str, _: Asked) -> Answer:
+    digest = AssetStore(folder / "store").add_tree(folder / root).digest
+    return 200, "application/json", json.dumps({"tree_digest": digest}).encode()
 
 
 def posted(studio: Studio) -> Any:

@@ -142,6 +142,29 @@ def test_help_of_every_command_can_be_printed(studio: Studio, slipway: Slipway):
         assert ran.code == 0 and "slipway" in ran.out
 
 
+def test_no_command_at_all_welcomes_and_names_the_nouns(studio: Studio, slipway: Slipway):
+    ran = slipway()
+    assert ran.code == 0
+    assert "slipway up" in ran.out and "Trained models" in ran.out
+
+
+def test_a_home_that_cannot_be_written_is_no_obstacle(
+    endpoint: Studio, slipway: Slipway, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("SLIPWAY_CONFIG_DIR", "/dev/null/x")
+    assert slipway("online-endpoint", "show", "-n", "my-endpoint").code == 0
+
+
+def test_a_reader_that_has_seen_enough_is_no_fault(endpoint: Studio):
+    words = [sys.executable, "-m", "endpoints.cli.main", "online-deployment", "get-logs", "-n", "ddd", "-e", "eee"]
+    endpoint.on_text("GET", "online-endpoints/eee/deployments/ddd/logs", "a line of the log\n" * 100_000)
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout and process.stderr
+        assert process.stdout.readline() == b"a line of the log\n"
+        process.stdout.close()
+        assert (process.wait(30), process.stderr.read()) == (0, b"")
+
+
 def test_defaults_and_subscriptions_are_saved(studio: Studio, slipway: Slipway):
     assert slipway("configure", "--defaults", "workspace=w", "group=g").code == 0
     assert slipway("configure", "--list-defaults").json == {"workspace": "w", "group": "g"}

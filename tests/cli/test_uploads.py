@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from endpoints.assets import AssetStore
 from endpoints.cli import uploads
 from endpoints.cli.client import StudioClient
 from endpoints.cli.connection import Connection
@@ -38,10 +39,12 @@ def folder(tmp_path: Path) -> Path:
     return root
 
 
-def accept(studio: Studio, *, size_bytes: int, file_count: int) -> None:
+def accept(studio: Studio, root: Path) -> None:
+    """Take the files of `root`, and answer with the digest the store gives them."""
+    digest = AssetStore(root.parent / "store").add_tree(root).digest
     studio.on("POST", "uploads", {"id": "u1"})
     studio.on("PUT", "uploads/u1/files", {})
-    studio.on("POST", "uploads/u1/complete", {"size_bytes": size_bytes, "file_count": file_count})
+    studio.on("POST", "uploads/u1/complete", {"tree_digest": digest})
 
 
 def refusal(root: Path) -> str:
@@ -52,7 +55,7 @@ def refusal(root: Path) -> str:
 
 
 def test_a_folder_keeps_its_structure_and_hidden_files(studio: Studio, uploader: Uploader, folder: Path):
-    accept(studio, size_bytes=3, file_count=3)
+    accept(studio, folder)
     assert uploader.send(folder, purpose="model", field="path") == "u1"
     assert studio.asked[0].json == {"purpose": "model", "root_name": "model", "is_folder": True}
     parts = {asked.query["path"]: asked.body for asked in studio.sent("PUT", "uploads/u1/files")}
@@ -64,7 +67,7 @@ def test_a_file_goes_in_parts_that_continue_each_other(
 ):
     monkeypatch.setattr(uploads, "PART_BYTES", 4)
     (tmp_path / "m.pkl").write_bytes(b"0123456789")
-    accept(studio, size_bytes=10, file_count=1)
+    accept(studio, tmp_path / "m.pkl")
     uploader.send(tmp_path / "m.pkl", purpose="model", field="path")
     parts = [(asked.query["offset"], asked.body) for asked in studio.sent("PUT", "uploads/u1/files")]
     assert parts == [("0", b"0123"), ("4", b"4567"), ("8", b"89")]
@@ -83,7 +86,9 @@ def test_a_large_file_is_never_whole_in_memory(studio: Studio, uploader: Uploade
 
     studio.on("POST", "uploads", {"id": "u1"})
     studio.on_call("PUT", "uploads/u1/files", take)
-    studio.on("POST", "uploads/u1/complete", {"size_bytes": size, "file_count": 1})
+    studio.on(
+        "POST", "uploads/u1/complete", {"tree_digest": AssetStore(tmp_path / "s").add_tree(tmp_path / "big").digest}
+    )
     tracemalloc.start()
     uploader.send(tmp_path / "big", purpose="model", field="path")
     peak = tracemalloc.get_traced_memory()[1]
@@ -126,13 +131,14 @@ def test_an_empty_folder_and_a_missing_one_are_refused(tmp_path: Path):
 
 
 def test_a_studio_that_stored_something_else_is_noticed(studio: Studio, uploader: Uploader, folder: Path):
-    accept(studio, size_bytes=2, file_count=3)
-    with pytest.raises(CommandFailed, match="2 bytes"):
+    accept(studio, folder)
+    (folder / "a.txt").write_text("b")
+    with pytest.raises(CommandFailed, match="is not what was sent"):
         uploader.send(folder, purpose="model", field="path")
 
 
 def test_a_part_is_sent_again_when_the_connection_breaks(studio: Studio, uploader: Uploader, folder: Path):
-    accept(studio, size_bytes=3, file_count=3)
+    accept(studio, folder)
     studio.answers["PUT", "uploads/u1/files"].insert(0, (200, "application/json", b""))
     original, calls = uploader.client.put_part, iter([True, False, False, False, False])
 
@@ -147,5 +153,7 @@ def test_a_part_is_sent_again_when_the_connection_breaks(studio: Studio, uploade
 
 
 def test_the_progress_line_shows_how_far_it_is():
-    assert "50%" in uploads._progress("m", 512, 1024)
-    assert "100%" in uploads._progress("m", 0, 0)
+    progress = uploads._Progress(Terminal(io.StringIO()), "m", total_bytes=1024)
+    progress.add(512)
+    assert str(progress) == f"m  {'█' * 12}{'░' * 12}   50%  512 B of 1.0 KiB"
+    assert "100%" in str(uploads._Progress(Terminal(io.StringIO()), "empty", total_bytes=0))

@@ -1,0 +1,68 @@
+"""What help says beyond each verb's own sentence: the nouns, and examples for the verbs people start with."""
+
+from __future__ import annotations
+
+from knack.help import CLIHelp
+from knack.help_files import helps
+
+# Each line is wrapped for itself.
+WELCOME = """
+Slipway: models behind a stable URL, on your own machines.
+
+Start a studio on this machine: slipway up
+The commands below talk to it, or to the one that SLIPWAY_URL and SLIPWAY_TOKEN name.
+"""
+
+_GROUPS = {
+    "account": "Accepted for scripts written for Azure.",
+    "environment": "What the user's code runs in: an image, conda or pip packages, and their build.",
+    "model": "Trained models: files under a name and a version.",
+    "online-deployment": "What runs behind an endpoint: a model, code, an environment and instances.",
+    "online-endpoint": "Stable URLs with keys, and the split of traffic over their deployments.",
+}
+_EXAMPLES = {
+    "model create": ("Register the folder that model.yml names", "slipway model create -n my-model -v 1 -f model.yml"),
+    "environment create": ("Register an environment", "slipway environment create -n my-env -v 1 -f environment.yml"),
+    "online-endpoint create": (
+        "Create an endpoint",
+        "slipway online-endpoint create --name my-endpoint -f endpoint.yml",
+    ),
+    "online-endpoint update": (
+        "Shift a tenth of the traffic",
+        'slipway online-endpoint update -n my-endpoint --traffic "blue=90 green=10"',
+    ),
+    "online-endpoint invoke": (
+        "Send a file to one deployment, whatever its traffic",
+        "slipway online-endpoint invoke -n my-endpoint --deployment green --request-file request.json",
+    ),
+    "online-endpoint get-credentials": (
+        "Put the key into a variable",
+        "KEY=$(slipway online-endpoint get-credentials -n my-endpoint -o tsv --query primaryKey)",
+    ),
+    "online-deployment create": (
+        "Create a deployment and send all traffic to it",
+        "slipway online-deployment create -n blue -e my-endpoint -f blue.yml --all-traffic",
+    ),
+    "online-deployment update": (
+        "Change one setting",
+        "slipway online-deployment update -n blue -e my-endpoint --set instance_count=2",
+    ),
+    "online-deployment get-logs": (
+        "Follow the log of all instances",
+        "slipway online-deployment get-logs -n blue -e my-endpoint --follow",
+    ),
+}
+
+
+class Help(CLIHelp):  # type: ignore[misc]
+    """knack's help with our welcome."""
+
+    def __init__(self, cli_ctx: object = None) -> None:
+        super().__init__(cli_ctx=cli_ctx, welcome_message=WELCOME)
+        for name, summary in _GROUPS.items():
+            helps[name] = f"type: group\nshort-summary: {summary!r}\n"
+        for name, (title, line) in _EXAMPLES.items():
+            helps[name] = f"type: command\nexamples:\n- name: {title!r}\n  text: |-\n    {line}\n"
+
+    def show_privacy_statement(self) -> None:
+        """There is none; knack would write a file to remember that it was shown."""
