@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 from django.db.models import F, Q
 
-from endpoints.control import routes, waking
+from endpoints.control import routes
 from endpoints.control.clock import SYSTEM_CLOCK, Clock
 from endpoints.control.operations import Progress, Target
 from endpoints.models import OnlineEndpoint
@@ -43,7 +43,6 @@ def _delete(endpoint: OnlineEndpoint, clock: Clock) -> None:
     """Out of the routes at once; the row goes when the last deployment went."""
     progress = Progress(Target(endpoint.name), endpoint.generation)
     routes.publish([endpoint.name])
-    _delete_deployments(endpoint, clock)
     if endpoint.deployments.exists():
         progress.step("stopped", StepState.RUNNING, now=clock.now())
         return
@@ -52,11 +51,3 @@ def _delete(endpoint: OnlineEndpoint, clock: Clock) -> None:
             progress.step(key, StepState.SUCCEEDED, now=clock.now())
         progress.finish(None, now=clock.now())
         endpoint.delete()
-
-
-def _delete_deployments(endpoint: OnlineEndpoint, clock: Clock) -> None:
-    """Whoever asked for the endpoint's end asked for theirs."""
-    left = endpoint.deployments.filter(deletion_requested_at=None)
-    for pk in list(left.values_list("pk", flat=True)):
-        endpoint.deployments.filter(pk=pk).update(deletion_requested_at=clock.now(), next_look_at=None)
-        waking.wake(waking.RECONCILE_DEPLOYMENT, pk)

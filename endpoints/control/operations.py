@@ -13,6 +13,10 @@ from endpoints.spec.failure import Failure
 from endpoints.spec.states import FailureCode, OperationState, StepState
 
 _OPEN_STEPS = (StepState.PENDING, StepState.RUNNING)
+_REPLACED = Failure(
+    code=FailureCode.OPERATION_CANCELED,
+    message="A newer change took the place of this one before it was finished.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,10 @@ class Progress:
     target: Target
     generation: int
 
+    def begin(self, *, now: datetime) -> None:
+        """End running operations of older generations: this one took their place."""
+        _end(self.target.running().filter(generation__lt=self.generation), OperationState.CANCELED, _REPLACED, now)
+
     def step(self, key: str, state: StepState, detail: str | None = None, *, now: datetime) -> None:
         """Bring step `key` to `state`. Repeating it changes nothing; a finished step stays finished."""
         steps = OperationStep.objects.filter(
@@ -53,19 +61,10 @@ class Progress:
                 _move(step, StepState.RUNNING, detail, now)
 
     def finish(self, failure: Failure | None, *, now: datetime) -> None:
-        """End the operations of this generation and of those before it that never got to their end."""
-        supersede(self.target, self.generation, now=now)
+        """End the operations of this generation, well or badly."""
+        self.begin(now=now)
         state = OperationState.FAILED if failure else OperationState.SUCCEEDED
-        _end(self.target.running().filter(generation__lte=self.generation), state, failure, now)
-
-
-def supersede(target: Target, generation: int, *, now: datetime) -> None:
-    """End running operations of older generations: a newer change took their place."""
-    replaced = Failure(
-        code=FailureCode.OPERATION_CANCELED,
-        message="A newer change took the place of this one before it was finished.",
-    )
-    _end(target.running().filter(generation__lt=generation), OperationState.CANCELED, replaced, now)
+        _end(self.target.running().filter(generation=self.generation), state, failure, now)
 
 
 def _move(step: OperationStep, state: StepState, detail: str | None, now: datetime) -> None:

@@ -49,6 +49,7 @@ class Turn:
         self._revisions = Revisions(deployment_id)
         self._steps = StepWriter(clock)
         self._routed: frozenset[str] | None = None
+        self._generation = 0
         self._is_first_look = True
 
     def look(self) -> float | None:
@@ -56,6 +57,9 @@ class Turn:
         deployment = OnlineDeployment.objects.select_related("endpoint").filter(pk=self._id).first()
         if deployment is None:
             return None
+        if deployment.generation != self._generation:
+            settling.progress_of(deployment).begin(now=self._clock.now())
+            self._generation = deployment.generation
         wait_s = self._act(self._find_out(deployment))
         self._is_first_look = False
         return wait_s

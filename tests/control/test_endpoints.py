@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from endpoints.control import waking
 from endpoints.control.endpoints import finish
-from endpoints.models import OnlineDeployment, OnlineEndpoint, Operation, RouteFragment
+from endpoints.models import OnlineEndpoint, Operation, RouteFragment
 from tests.control.conftest import Studio
 
 
@@ -23,13 +22,12 @@ def test_a_new_endpoint_is_published_and_its_operation_ends(studio: Studio, shed
     assert RouteFragment.objects.get().endpoint_name == "shed"
 
 
-def test_a_deleted_endpoint_waits_for_its_deployments_and_has_them_deleted(studio: Studio, shed):
+def test_a_deleted_endpoint_waits_for_its_deployments(studio: Studio, shed):
     blue = studio.reconcile(studio.deployment(endpoint="shed"))
     OnlineEndpoint.objects.update(deletion_requested_at=studio.clock.now())
-    studio.woken.clear()
+    studio.delete(blue)
     finish(shed, clock=studio.clock)
-    assert OnlineDeployment.objects.get().deletion_requested_at is not None
-    assert studio.woken == [(waking.RECONCILE_DEPLOYMENT, blue.pk)]
+    assert OnlineEndpoint.objects.exists()
     studio.reconcile(blue)
     assert not OnlineEndpoint.objects.exists()
 

@@ -134,8 +134,10 @@ def test_a_newer_change_cancels_the_operation_it_replaces(studio: Studio):
     first = studio.newest_operation(blue)
     studio.revise(blue, 2)
     second = studio.change(blue, revision=2)
-    studio.reconcile(blue)
+    reconcile(blue.pk, clock=studio.clock, slice_s=0)
     first.refresh_from_db()
+    assert first.state == "Canceled"
+    studio.reconcile(blue)
     second.refresh_from_db()
     assert (first.state, failure_of(first)["code"], second.state) == ("Canceled", "OperationCanceled", "Succeeded")
 
