@@ -13,12 +13,12 @@ import os
 import secrets
 import stat
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
-from endpoints.assets.copying import clone_or_copy, sync_folder
+from endpoints.assets.copying import clone_or_copy, sync
 from endpoints.assets.manifest import Entry, Manifest, Tree, decode, encode, make_manifest, tree_of
 from endpoints.spec.errors import Invalid
 
@@ -54,11 +54,11 @@ class AssetStore:
 
     def add_file(self, stream: Readable, *, root_name: str, is_executable: bool = False) -> Tree:
         """Store what `stream` yields as a tree whose root is one file named `root_name`."""
-        digest, size = self._add_blob(stream)
-        entry = Entry(path="", digest=digest, size_bytes=size, is_executable=is_executable)
-        return self._add_manifest(
-            make_manifest(checked_root_name(root_name), is_folder=False, entries=[entry], empty_folders=[])
-        )
+        name = checked_root_name(root_name)
+        with self._batch() as batch:
+            digest, size = batch.write(stream)
+            entry = Entry(path="", digest=digest, size_bytes=size, is_executable=is_executable)
+            return batch.write_manifest(make_manifest(name, is_folder=False, entries=[entry], empty_folders=[]))
 
     def add_tree(self, source: Path, *, root_name: str = "", consume: bool = False) -> Tree:
         """Store the file or folder `source` under its own base name or `root_name`.
@@ -66,92 +66,40 @@ class AssetStore:
         Links are stored as what they point to, which must lie within `source`. With `consume` files are moved into
         the store where that is cheaper than copying; `source` is the caller's to remove afterwards.
         """
-        name = checked_root_name(root_name or source.name)
-        entries, folders = (
-            self._add_folder(source, consume)
-            if source.is_dir()
-            else ([self._add_path(source, path="", consume=consume)], [])
-        )
-        return self._add_manifest(
-            make_manifest(name, is_folder=source.is_dir(), entries=entries, empty_folders=folders)
-        )
-
-    def _add_folder(self, source: Path, consume: bool) -> tuple[list[Entry], list[str]]:
-        entries: list[Entry] = []
-        empty_folders: list[str] = []
-        root = source.resolve()
-        for folder, subfolders, files in os.walk(source):
-            here = Path(folder)
-            for name in [*files, *(name for name in subfolders if (here / name).is_symlink())]:
-                path = here / name
-                relative = path.relative_to(source).as_posix()
-                _refuse_odd(path, relative, root)
-                entries.append(self._add_path(path, path=relative, consume=consume))
-            if not files and not subfolders and here != source:
-                empty_folders.append(here.relative_to(source).as_posix())
-        return entries, empty_folders
-
-    def _add_path(self, source: Path, *, path: str, consume: bool) -> Entry:
-        status = source.stat()
-        is_executable = bool(status.st_mode & stat.S_IXUSR)
-        if consume and not source.is_symlink() and status.st_nlink == 1:
-            digest, size = self._move_blob(source)
-        else:
-            with source.open("rb") as stream:
-                digest, size = self._add_blob(stream)
-        return Entry(path=path, digest=digest, size_bytes=size, is_executable=is_executable)
-
-    def _add_blob(self, stream: Readable) -> tuple[str, int]:
-        hasher, size = hashlib.sha256(), 0
-        with self._draft() as (draft, file):
-            while chunk := stream.read(_CHUNK_BYTES):
-                hasher.update(chunk)
-                file.write(chunk)
-                size += len(chunk)
-            self._commit(draft, file, self._blob_path(hasher.hexdigest()))
-        return hasher.hexdigest(), size
-
-    def _move_blob(self, source: Path) -> tuple[str, int]:
-        with source.open("r+b") as file:
-            size = os.fstat(file.fileno()).st_size
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            try:
-                self._commit(source, file, self._blob_path(digest))
-            except OSError:  # another disk
-                file.seek(0)
-                self._add_blob(file)
-        return digest, size
-
-    def _add_manifest(self, manifest: Manifest) -> Tree:
-        tree = tree_of(manifest)
-        with self._draft() as (draft, file):
-            file.write(encode(manifest))
-            self._commit(draft, file, self._tree_path(tree.digest))
-        return tree
+        name, is_folder = checked_root_name(root_name or source.name), source.is_dir()
+        with self._batch() as batch:
+            if is_folder:
+                entries, empty_folders = _add_folder(batch, source, consume)
+            else:
+                entries, empty_folders = [_add_path(batch, source, path="", consume=consume)], []
+            return batch.write_manifest(
+                make_manifest(name, is_folder=is_folder, entries=entries, empty_folders=empty_folders)
+            )
 
     @contextlib.contextmanager
-    def _draft(self) -> Iterator[tuple[Path, IO[bytes]]]:
+    def _batch(self) -> Iterator[_Batch]:
+        """Files written in the block get their names together when it ends well; of the others nothing stays."""
         self._drafts.mkdir(parents=True, exist_ok=True)
-        draft = self._drafts / f"{os.getpid()}-{secrets.token_hex(8)}"
+        batch = _Batch(self._drafts, blob_path=self._blob_path, tree_path=self._tree_path)
         try:
-            with draft.open("xb") as file:
-                yield draft, file
+            yield batch
+            self._commit(batch.named)
         finally:
-            draft.unlink(missing_ok=True)
+            for draft in batch.drafts:
+                draft.unlink(missing_ok=True)
 
-    def _commit(self, draft: Path, file: IO[bytes], final: Path) -> None:
-        """Give a finished draft its name. A file that is there already stays and only becomes young again."""
-        file.flush()
+    def _commit(self, named: Mapping[Path, Path]) -> None:
+        """Give drafts their names (final -> draft). A file that is there already stays and only becomes young again."""
+        new = [final for final in named if not final.exists()]
+        sync([named[final] for final in new], disk=self._root)
+        now = self._now()
         with self._lock(fcntl.LOCK_SH):
-            if final.exists():
-                os.utime(final, (self._now(), self._now()))
-                return
-            os.fchmod(file.fileno(), _BLOB_MODE)
-            os.fsync(file.fileno())
-            final.parent.mkdir(parents=True, exist_ok=True)
-            draft.rename(final)
-            os.utime(final, (self._now(), self._now()))
-            sync_folder(final.parent)
+            for final, draft in named.items():
+                if not final.exists():
+                    final.parent.mkdir(parents=True, exist_ok=True)
+                    draft.rename(final)
+                os.utime(final, (now, now))
+        sync(list({final.parent for final in new}), disk=self._root)
 
     # Reading ---------------------------------------------------------------------------------------------------
 
@@ -271,6 +219,78 @@ class AssetStore:
 
     def _tree_path(self, digest: str) -> Path:
         return self._trees / _checked(digest)[:2] / digest[2:]
+
+
+class _Batch:
+    """Files written but not yet under their names."""
+
+    def __init__(self, folder: Path, *, blob_path: Callable[[str], Path], tree_path: Callable[[str], Path]) -> None:
+        self._folder, self._blob_path, self._tree_path = folder, blob_path, tree_path
+        self.drafts: list[Path] = []  # ours to remove
+        self.named: dict[Path, Path] = {}  # final name -> where it lies now; the manifest comes last
+
+    def write(self, stream: Readable) -> tuple[str, int]:
+        """Store a stream; returns digest and size."""
+        hasher, size = hashlib.sha256(), 0
+        draft = self._new_draft()
+        with draft.open("xb") as file:
+            while chunk := stream.read(_CHUNK_BYTES):
+                hasher.update(chunk)
+                file.write(chunk)
+                size += len(chunk)
+            os.fchmod(file.fileno(), _BLOB_MODE)
+        self.named[self._blob_path(hasher.hexdigest())] = draft
+        return hasher.hexdigest(), size
+
+    def move(self, source: Path) -> tuple[str, int]:
+        """Store a file by taking it, where it lies on the same disk."""
+        with source.open("rb") as file:
+            status = os.fstat(file.fileno())
+            if status.st_nlink > 1 or status.st_dev != self._folder.stat().st_dev:
+                return self.write(file)  # another name would lead to the blob, or the disk is another
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            os.fchmod(file.fileno(), _BLOB_MODE)
+        self.named[self._blob_path(digest)] = source
+        return digest, status.st_size
+
+    def write_manifest(self, manifest: Manifest) -> Tree:
+        tree, draft = tree_of(manifest), self._new_draft()
+        draft.write_bytes(encode(manifest))
+        draft.chmod(_BLOB_MODE)
+        self.named[self._tree_path(tree.digest)] = draft
+        return tree
+
+    def _new_draft(self) -> Path:
+        draft = self._folder / f"{os.getpid()}-{secrets.token_hex(8)}"
+        self.drafts.append(draft)
+        return draft
+
+
+def _add_folder(batch: _Batch, source: Path, consume: bool) -> tuple[list[Entry], list[str]]:
+    """Every file below `source`, and the folders that hold nothing."""
+    entries: list[Entry] = []
+    empty_folders: list[str] = []
+    root = source.resolve()
+    for folder, subfolders, files in os.walk(source):
+        here = Path(folder)
+        for name in [*files, *(name for name in subfolders if (here / name).is_symlink())]:
+            path = here / name
+            relative = path.relative_to(source).as_posix()
+            _refuse_odd(path, relative, root)
+            entries.append(_add_path(batch, path, path=relative, consume=consume))
+        if not files and not subfolders and here != source:
+            empty_folders.append(here.relative_to(source).as_posix())
+    return entries, empty_folders
+
+
+def _add_path(batch: _Batch, source: Path, *, path: str, consume: bool) -> Entry:
+    is_executable = bool(source.stat().st_mode & stat.S_IXUSR)
+    if consume and not source.is_symlink():
+        digest, size = batch.move(source)
+    else:
+        with source.open("rb") as stream:
+            digest, size = batch.write(stream)
+    return Entry(path=path, digest=digest, size_bytes=size, is_executable=is_executable)
 
 
 def _checked(digest: str) -> str:
