@@ -52,25 +52,30 @@ def read_yaml(text: str, *, name: str = "") -> SourceDocument:
     """Parse one document. Raises Invalid (with the line) for what is not YAML, not a mapping, or empty."""
     if len(text) > MAX_TEXT_BYTES:
         raise Invalid(f"The document is larger than {MAX_TEXT_BYTES // 1024} KiB.")
+    try:
+        values, lines = _parse(text)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise _broken(f"Not valid YAML: {error.problem or error.context}", mark.line + 1 if mark else None) from error
+    except yaml.YAMLError as error:  # a character that no YAML may hold
+        raise _broken(f"Not valid YAML: {str(error).partition(chr(10))[0]}", None) from error
+    except RecursionError as error:
+        raise _broken("The document is nested too deeply", None) from error
+    if not isinstance(values, dict):
+        raise _broken(f"Expect dict but get {type(values)} after parsing yaml file", 1)
+    return SourceDocument(values=values, lines=lines, name=name)
+
+
+def _parse(text: str) -> tuple[object, dict[Steps, int]]:
     loader = yaml.SafeLoader(text)
     try:
         node = loader.get_single_node()
         if node is None:
             raise _broken("Target yaml file is empty", None)
         lines: dict[Steps, int] = {}
-        values = _Walk(loader, lines).value(node, ())
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        raise _broken(f"Not valid YAML: {error.problem or error.context}", mark.line + 1 if mark else None) from error
-    except yaml.YAMLError as error:
-        raise _broken(f"Not valid YAML: {error}", None) from error
-    except RecursionError as error:
-        raise _broken("The document is nested too deeply", None) from error
+        return _Walk(loader, lines).value(node, ()), lines
     finally:
         loader.dispose()
-    if not isinstance(values, dict):
-        raise _broken(f"Expect dict but get {type(values)} after parsing yaml file", 1)
-    return SourceDocument(values=values, lines=lines, name=name)
 
 
 def _broken(message: str, line: int | None) -> Invalid:
