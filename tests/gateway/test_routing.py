@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from math import sqrt
+from typing import Any
 
 import msgspec
 import pytest
@@ -13,7 +14,7 @@ from tests.gateway.rig import OK, Rig, deployment, endpoint, request
 
 @pytest.mark.parametrize("green", [1, 10, 50, 90])
 def test_the_split_stays_within_the_binomial_bound(rig: Rig, green: int) -> None:
-    wide = {"max_concurrent_requests_per_instance": 10}
+    wide: dict[str, Any] = {"max_concurrent_requests_per_instance": 10}
     rig.publish(
         endpoint(
             deployment(**wide),
@@ -32,7 +33,7 @@ def test_the_split_stays_within_the_binomial_bound(rig: Rig, green: int) -> None
         client.connection.data_received(raw)
         exchange = client.connection.exchange
         assert exchange is not None
-        upstream = exchange.upstream
+        upstream: Any = exchange.upstream
         upstream.transport.take()
         upstream.data_received(OK)
         client.got()
@@ -54,7 +55,7 @@ def test_a_change_of_another_endpoint_keeps_connections_warm(rig: Rig) -> None:
 
 def test_endpoints_cost_nothing_until_they_are_asked_for(rig: Rig) -> None:
     rig.publish(*(endpoint(name=f"e{number}") for number in range(500)))
-    assert rig.plane.book.live == ()
+    assert not rig.plane.book.live
     rig.client().send(request(target="/e77/score"))
     assert [live.name for live in rig.plane.book.live] == ["e77"]
 

@@ -123,7 +123,7 @@ class Issuer:
         algorithm = jwt.get_algorithm_by_name("RS256")
         return {
             "keys": [
-                {**json.loads(algorithm.to_jwk(key.public_key())), "kid": kid, "use": "sig"}  # type: ignore[attr-defined]
+                {**json.loads(algorithm.to_jwk(key.public_key())), "kid": kid, "use": "sig"}
                 for kid, key in self.keys.items()
             ]
         }
