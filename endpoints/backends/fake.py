@@ -6,6 +6,7 @@ It keeps the contract like the real ones and can be told to misbehave in every w
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -26,6 +27,7 @@ from endpoints.backends.exit_reasons import exit_reason
 from endpoints.spec.failure import Failure
 
 _FIRST_PORT = 20_000
+_FOLLOW_S = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,12 +176,20 @@ class FakeBackend:
         lines: int | None = None,
         follow: bool = False,
     ) -> Iterator[LogLine]:
-        found = [
-            line
-            for line in self._logs.get((deployment, container), [])
-            if (instance_id is None or line.instance_id == instance_id) and (since is None or line.at >= since)
-        ]
-        yield from found if lines is None else found[max(0, len(found) - lines) :]
+        def found() -> list[LogLine]:
+            return [
+                line
+                for line in self._logs.get((deployment, container), [])
+                if (instance_id is None or line.instance_id == instance_id) and (since is None or line.at >= since)
+            ]
+
+        seen = len(found())
+        yield from found()[:seen] if lines is None else found()[max(0, seen - lines) : seen]
+        while follow:
+            new = found()[seen:]
+            seen += len(new)
+            yield from new
+            time.sleep(_FOLLOW_S)
 
     # For the test that drives it -------------------------------------------------------------------------------
 

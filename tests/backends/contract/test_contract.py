@@ -157,6 +157,15 @@ def test_the_last_lines_of_a_log_can_be_asked_for(target: Target):
     assert len(list(target.backend.logs(BLUE, lines=1))) == 1
 
 
+def test_a_followed_log_goes_on_with_instances_that_start_later(target: Target):
+    target.start("blue-1")
+    target.until(is_all(Phase.RUNNING))
+    lines = target.backend.logs(BLUE, follow=True)
+    assert next(lines).instance_id == "blue-1"
+    target.start("blue-2")
+    assert any(line.instance_id == "blue-2" for line in lines)
+
+
 def test_staging_is_told_in_the_storage_initializers_log_once(target: Target):
     target.start("blue-1")
     target.backend.stage(BLUE, target.template())
