@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from django.contrib.auth.decorators import login_required
 from django.urls import URLPattern, URLResolver, include, path
-from drf_spectacular.views import SpectacularSwaggerSplitView
 
+from endpoints.api.docs import ApiDocs
 from endpoints.api.health import healthz
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", healthz, name="healthz"),
-    path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="api:schema"), name="api-docs"),
+    path("api/docs/", login_required(ApiDocs.as_view()), name="api-docs"),
     path("api/v1/", include("endpoints.api.urls")),
     path("", include("studio.pages.urls")),
 ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 
+from asgiref.sync import sync_to_async
+
 from endpoints.spec.loglines import EVERYTHING, Follower, LogFilter, LogLine, Source, merge, read, tail
 
 Sources = Callable[[], Sequence[Source]]
@@ -51,12 +53,12 @@ class Tailer:
 async def follow(tailer: Tailer, *, is_over: Callable[[], bool]) -> AsyncIterator[list[LogLine]]:
     """Lines as they come, in batches (empty ones too, so that the reader can show it lives), until `is_over()`.
 
-    is_over: whether nothing will be written any more; called off the event loop, so it may ask the database.
+    is_over: whether nothing will be written any more; called in the request's own thread, so it may ask the database.
     """
     try:
         yield await asyncio.to_thread(tailer.history)
         while True:
-            is_last = await asyncio.to_thread(is_over)
+            is_last = await sync_to_async(is_over)()
             yield await asyncio.to_thread(tailer.poll)
             if is_last:
                 return
