@@ -99,7 +99,9 @@ def render(line: bytes) -> str:
 def make_line(level: str, logger: str, message: str, *, pid: int, at: Optional[float] = None) -> bytes:
     """One line of JSON made by the supervisor."""
     now = time.time() if at is None else at
-    stamp = "%s.%03dZ" % (time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)), (now % 1) * 1000)
+    milliseconds = round(now * 1000)
+    second = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(milliseconds // 1000))
+    stamp = "%s.%03dZ" % (second, milliseconds % 1000)
     record = {"t": stamp, "level": level, "logger": logger, "message": message, "pid": pid}
     return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace") + b"\n"
 

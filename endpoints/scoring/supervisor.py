@@ -248,8 +248,8 @@ class Supervisor:
         self._log("ERROR", "Worker %d %s; it is replaced." % (child.pid, how))
         if time.monotonic() - child.ready_at > SETTLED_S:
             self._crashes = 0
-        self._count_restart()
         self._replace()
+        self._count_restart()
 
     def _on_boot_failed(self, child: _Child, exit_code: int, how: str) -> None:
         self._boot_attempts += 1

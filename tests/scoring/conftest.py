@@ -66,9 +66,7 @@ class Running:
         self.wait_until(lambda: self.status.get("phase") == phase)
         return self.status
 
-    def request(
-        self, method: str = "POST", path: str = "/score", body: bytes | str = b"", **headers: str
-    ) -> Reply:
+    def request(self, method: str = "POST", path: str = "/score", body: bytes | str = b"", **headers: str) -> Reply:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=WAIT_S)
         names = {name.replace("_", "-"): value for name, value in headers.items()}
         try:

@@ -41,7 +41,9 @@ def test_health_answers_while_run_is_busy(start: Start, tmp_path: object) -> Non
 
 
 def test_calls_that_wait_are_answered_in_order(start: Start) -> None:
-    script = "import time\nseen = []\ndef init(): pass\ndef run(raw):\n    seen.append(raw); time.sleep(0.05); return seen"
+    script = (
+        "import time\nseen = []\ndef init(): pass\ndef run(raw):\n    seen.append(raw); time.sleep(0.05); return seen"
+    )
     running = start(script)
     with ThreadPoolExecutor(4) as pool:
         replies = list(pool.map(running.score, range(4)))
@@ -58,7 +60,13 @@ def test_as_many_calls_as_allowed_go_on_at_once(start: Start) -> None:
 
 
 def test_many_clients_of_short_and_long_calls_all_get_their_own_answer(start: Start) -> None:
-    script = "import json, time\ndef init(): pass\ndef run(raw):\n    n = json.loads(raw); time.sleep((n % 7) / 500); return n"
+    script = """
+        import json, time
+        def init(): pass
+        def run(raw):
+            time.sleep((json.loads(raw) % 7) / 500)
+            return json.loads(raw)
+    """
     running = start(script, "--max-concurrent", "2")
 
     def client(first: int) -> list[int]:
@@ -153,7 +161,13 @@ def test_text_of_a_generator_is_sent_as_it_is(start: Start) -> None:
 
 
 def test_a_generator_that_fails_at_once_is_an_error_and_later_a_cut_body(start: Start) -> None:
-    script = "import json\ndef init(): pass\ndef run(raw):\n    if raw == '1': raise ValueError\n    yield 'a'\n    raise ValueError"
+    script = """
+        def init(): pass
+        def run(raw):
+            if raw == '1': raise ValueError
+            yield 'a'
+            raise ValueError
+    """
     running = start(script)
     assert running.score(1).status == 500
     with pytest.raises(http.client.IncompleteRead):
@@ -196,7 +210,13 @@ def test_a_sleeping_run_is_woken_at_its_time_limit(start: Start) -> None:
 
 
 def test_a_stuck_run_is_reported_with_its_stack(start: Start) -> None:
-    script = "import os, time\ndef init(): pass\ndef run(raw): deep()\ndef deep():\n    while not os.path.exists('gate'): time.sleep(0.01)"
+    script = """
+        import os, time
+        def init(): pass
+        def run(raw): deep()
+        def deep():
+            while not os.path.exists('gate'): time.sleep(0.01)
+    """
     running = start(script, SLIPWAY_STUCK_AFTER_MS="50")
     with ThreadPoolExecutor(1) as pool:
         stuck = pool.submit(running.score, x_request_id="stuck-one")

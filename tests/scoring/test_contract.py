@@ -323,8 +323,13 @@ def test_run_may_ask_for_the_request_headers(start: Start) -> None:
 def test_cross_origin_headers_when_origins_are_allowed(start: Start) -> None:
     script = "def init(): pass\ndef run(raw): return 1"
     running = start(script, "--access_control_allow_origins", r"http://a.example, .*\.b\.example")
-    allowed = running.request("OPTIONS", "/score", Origin="http://a.example", Access_Control_Request_Method="POST",
-                              Access_Control_Request_Headers="b, a").headers
+    allowed = running.request(
+        "OPTIONS",
+        "/score",
+        Origin="http://a.example",
+        Access_Control_Request_Method="POST",
+        Access_Control_Request_Headers="b, a",
+    ).headers
     assert allowed["Access-Control-Allow-Origin"] == "http://a.example"
     assert allowed["Access-Control-Allow-Methods"] == "GET, POST"
     assert allowed["Access-Control-Allow-Headers"] == "a, b"

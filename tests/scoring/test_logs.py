@@ -102,7 +102,7 @@ def test_the_log_of_a_running_server_is_rotated(start: Start) -> None:
     for _ in range(40):
         running.score()
     running.stop()
-    names = sorted(name for name in os.listdir(running.folder) if name.startswith("log.jsonl"))
+    names = sorted(path.name for path in running.folder.glob("log.jsonl*"))
     assert names == ["log.jsonl", "log.jsonl.1", "log.jsonl.2"]
     for name in names:
         text = (running.folder / name).read_text()

@@ -33,7 +33,9 @@ def test_reads_a_request_with_a_body() -> None:
 
 
 def test_reads_pipelined_requests_in_order() -> None:
-    requests, _ = outcome(b"GET /a HTTP/1.1\r\n\r\nPOST /b HTTP/1.1\r\ncontent-length: 1\r\n\r\nxGET /c HTTP/1.0\r\n\r\n")
+    requests, _ = outcome(
+        b"GET /a HTTP/1.1\r\n\r\nPOST /b HTTP/1.1\r\ncontent-length: 1\r\n\r\nxGET /c HTTP/1.0\r\n\r\n"
+    )
     assert [(route, body, keep) for _, route, _, _, body, keep in requests] == [
         ("/a", b"", True),
         ("/b", b"x", True),
@@ -143,7 +145,9 @@ def test_any_split_into_packets_gives_the_same(wire: list[bytes], data: st.DataO
     assert outcome(*packets) == whole
 
 
-@given(st.binary(max_size=200), st.sampled_from([*BAD, b"POST /score HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc"]), st.data())
+@given(
+    st.binary(max_size=200), st.sampled_from([*BAD, b"POST /score HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc"]), st.data()
+)
 def test_any_split_of_damaged_bytes_gives_the_same(noise: bytes, base: bytes, data: st.DataObject) -> None:
     place = data.draw(st.integers(0, min(len(base), 80)))
     stream = base[:place] + noise + base[place:]

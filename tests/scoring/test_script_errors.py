@@ -123,9 +123,7 @@ def test_a_missing_environment_variable_is_named(start: Start) -> None:
         ("logging.json", '{"version": 9}', "logging.json cannot be used"),
     ],
 )
-def test_a_broken_file_beside_the_script_is_told(
-    start: Start, tmp_path: Path, name: str, text: str, part: str
-) -> None:
+def test_a_broken_file_beside_the_script_is_told(start: Start, tmp_path: Path, name: str, text: str, part: str) -> None:
     (tmp_path / "app0").mkdir()
     (tmp_path / "app0" / name).write_text(text)
     assert part in failure_of(start(INIT + RUN, wait=False))["message"]
