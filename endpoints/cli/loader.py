@@ -29,8 +29,10 @@ class Loader(CLICommandsLoader):  # type: ignore[misc]
         self._assets("model", "models", extra=("download",))
         self._assets("environment", "environments", extra=("build", "build-log"))
         with _group(self, "online-endpoint", "endpoints", endpoints_table) as group:
-            for verb in ("create", "show", "list", "update", "invoke", "get-credentials", "regenerate-keys"):
-                group.command(verb, _function(verb), **({} if verb in _OWN_TABLE else {"table_transformer": None}))
+            for verb in ("create", "show", "list", "update"):
+                group.command(verb, _function(verb))
+            for verb in ("invoke", "get-credentials", "regenerate-keys"):  # their answers are no endpoints
+                group.command(verb, _function(verb), table_transformer=None)
             group.command("delete", "delete", confirmation="Delete the endpoint and all its deployments?")
         with _group(self, "online-deployment", "deployments", deployments_table) as group:
             for verb in ("create", "show", "list", "update", "get-logs"):
@@ -65,10 +67,6 @@ class Loader(CLICommandsLoader):  # type: ignore[misc]
             flags.argument("defaults", options_list=["--defaults", "-d"], nargs="+", help="name=value pairs to save.")
             flags.argument("list_defaults", options_list=["--list-defaults", "-l"], help="Show what is saved.")
         super().load_arguments(command)
-
-
-# Verbs whose answer is an endpoint, as opposed to keys or a model's answer.
-_OWN_TABLE = frozenset({"create", "show", "list", "update"})
 
 
 def _group(loader: Loader, noun: str, module: str, table: Any) -> Any:
