@@ -49,9 +49,9 @@ def in_state(rows: QuerySet[OnlineEndpoint], state: str) -> QuerySet[OnlineEndpo
     """Those that have Succeeded, Failed, or are on their way (Busy); all of them for any other word."""
     settled = rows.filter(deletion_requested_at=None, observed_generation__gte=F("generation"))
     if state == "Succeeded":
-        return settled.filter(failure=None)
+        return settled.filter(failure__isnull=True)
     if state == "Failed":
-        return settled.exclude(failure=None)
+        return settled.filter(failure__isnull=False)
     if state == "Busy":
         return rows.exclude(pk__in=settled.values("pk"))
     return rows

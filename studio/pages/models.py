@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from endpoints import selectors, services
 from endpoints.models import ModelVersion
-from endpoints.spec.errors import Conflict, Invalid, LimitExceeded
+from endpoints.spec.errors import Conflict, Invalid, LimitExceeded, NotFound
 from studio.access import actions
 from studio.access.policy import grants_of, require
 from studio.forms.fields import WordsForm, add_domain_errors
@@ -64,7 +64,7 @@ def model_register(request: Request) -> HttpResponse:
     if form.is_valid():
         try:
             row = _register(request, form)
-        except (Invalid, Conflict, LimitExceeded) as error:
+        except (Invalid, NotFound, Conflict, LimitExceeded) as error:
             add_domain_errors(form, error, names={"files": "sent_files", "upload": "sent_files"})
         else:
             messages.success(request, f"Registered {row}.")

@@ -41,7 +41,9 @@ def test_a_fragment_sends_its_whole_page_to_sign_in(db: None) -> None:
     assert answer.headers["HX-Redirect"] == "/sign-in/"
 
 
-@pytest.mark.parametrize(("choice", "drawn"), [("dark", ' data-theme="dark"'), ("light", ' data-theme="light"'), ("", "")])
+@pytest.mark.parametrize(
+    ("choice", "drawn"), [("dark", ' data-theme="dark"'), ("light", ' data-theme="light"'), ("", "")]
+)
 def test_the_theme_is_kept_in_a_cookie(choice: str, drawn: str, olivia: User) -> None:
     client = visiting(olivia)
     assert client.post("/theme/", {"theme": choice, "next": "/models/"}).headers["Location"] == "/models/"

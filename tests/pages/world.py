@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 from datetime import UTC, datetime, timedelta
 
+from endpoints import services
 from endpoints.models import (
     DeploymentRevision,
     Environment,
@@ -16,10 +18,12 @@ from endpoints.models import (
     OnlineEndpoint,
     Operation,
     OperationStep,
+    Upload,
 )
 from endpoints.services.credentials import make_keys
 from studio.access.models import User
 
+SCRIPT = b"def init():\n    pass\n\n\ndef run(raw_data):\n    return raw_data\n"
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 STEPS = (
     ("quota", "Quota checked", "Succeeded"),
@@ -81,6 +85,14 @@ def environment(owner: User, name: str = "sklearn", version: str = "1", *, state
     return row
 
 
+def code(owner: User) -> str:
+    """The digest of a stored folder with a script."""
+    stored = Upload.objects.filter(purpose="code").first() or services.upload_from_files(
+        owner, files=[("score.py", io.BytesIO(SCRIPT))], purpose="code"
+    )
+    return stored.tree_digest
+
+
 def endpoint(owner: User, name: str = "diabetes-risk", **columns: object) -> OnlineEndpoint:
     row = OnlineEndpoint.objects.create(name=name, created_by=owner, observed_generation=1, **columns)
     make_keys(row)
@@ -102,19 +114,21 @@ def deployment(parent: OnlineEndpoint, name: str, **columns: object) -> OnlineDe
     assert owner is not None
     model_version = ModelVersion.objects.first() or model(owner)
     environment_version = EnvironmentVersion.objects.first() or environment(owner)
+    code_digest = code(owner)
     DeploymentRevision.objects.create(
         deployment=row,
         number=row.revision,
         spec={
             "model": model_version.reference,
             "environment": environment_version.reference,
-            "code_configuration": {"code": "tree:abc", "scoring_script": "score.py"},
+            "instance_type": "Standard_DS3_v2",
+            "code_configuration": {"code": f"tree:{code_digest}", "scoring_script": "score.py"},
             "request_settings": {"max_concurrent_requests_per_instance": 4, "request_timeout_ms": 5000},
             "environment_variables": {"THRESHOLD": "0.5"},
         },
         model_version=model_version,
         environment_version=environment_version,
-        code_digest="cd" * 32,
+        code_digest=code_digest,
         created_by=owner,
     )
     return row
