@@ -65,7 +65,10 @@ class EnvironmentStep(Step):
         label="File name", required=False, initial="score.py", widget=forms.TextInput(attrs=_MONO)
     )
     script = forms.CharField(
-        label="Script", required=False, widget=forms.Textarea(attrs={"rows": 20} | _MONO), strip=False
+        label="Script",
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 20, "data-editor": ""} | _MONO),
+        strip=False,
     )
     upload = forms.CharField(label="Files", required=False)
     scoring_script = forms.CharField(
