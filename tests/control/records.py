@@ -66,8 +66,9 @@ def delete() -> object:
     """Ask for the end of everything."""
     from django.utils import timezone
 
-    from endpoints.models import OnlineEndpoint
+    from endpoints.models import OnlineDeployment, OnlineEndpoint
 
+    OnlineDeployment.objects.update(deletion_requested_at=timezone.now())
     return OnlineEndpoint.objects.update(deletion_requested_at=timezone.now())
 
 
