@@ -7,7 +7,6 @@ is what makes it count. Whoever finds the folder without that file starts over.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 import threading
@@ -19,6 +18,7 @@ from pathlib import Path
 import msgspec
 import uv as uv_package
 
+from endpoints.environments.build_lock import build_lock
 from endpoints.environments.builds import BuildCanceled, BuildFailed, BuildResult, StoredBuild
 from endpoints.environments.package_index import environment_for_uv, without_credentials
 from endpoints.environments.python_versions import Choice, Interpreter, choose, fetch_with_uv, installed, running
@@ -28,7 +28,6 @@ from endpoints.environments.uv_process import UvCanceled, UvFailed, run_uv
 from endpoints.spec.home import Home
 from endpoints.spec.loglines import LogLine, LogWriter
 
-_WAIT_S = 0.1
 _FETCH_TIMEOUT_S = 180.0
 
 
@@ -159,34 +158,8 @@ class VenvBuilder:
     def _lock_file(self, key: str) -> Path:
         return self._home.environments / f"{key}.lock"
 
-    @contextlib.contextmanager
-    def _lock(self, key: str, is_cancelled: Callable[[], bool]) -> Iterator[int]:
-        """One builder per key in all processes; yields the locked descriptor. The kernel frees it with its holders."""
-        self._home.environments.mkdir(parents=True, exist_ok=True)
-        while True:
-            with self._lock_file(key).open("ab") as file:
-                if _try_lock(file.fileno()) and _is_same(file.fileno(), self._lock_file(key)):
-                    yield file.fileno()
-                    return
-            if is_cancelled():
-                raise BuildCanceled
-            time.sleep(_WAIT_S)
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _is_same(descriptor: int, path: Path) -> bool:
-    """Whether the locked file is still the one under its name (it goes with the build it guards)."""
-    try:
-        return os.fstat(descriptor).st_ino == path.stat().st_ino
-    except FileNotFoundError:
-        return False
+    def _lock(self, key: str, is_cancelled: Callable[[], bool]) -> contextlib.AbstractContextManager[int]:
+        return build_lock(self._lock_file(key), is_cancelled)
 
 
 class _Build:

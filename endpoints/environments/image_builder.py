@@ -1,0 +1,337 @@
+"""Environments as images: uv installs into a container of the base, and the container becomes the image.
+
+uv's cache, the certificates and the index settings are lent to the build container and never enter the image, so a
+changed line costs a copy from the cache and no password stays in a layer. The image's labels are its only record.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shlex
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import docker
+import uv as uv_package
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+
+from endpoints.environments.build_lock import build_lock
+from endpoints.environments.builds import BuildCanceled, BuildFailed, BuildResult
+from endpoints.environments.image_map import ImageMap, image_map
+from endpoints.environments.package_index import environment_for_uv, without_credentials
+from endpoints.environments.spec import EnvironmentSpec, Recipe, build_key, recipe_of
+from endpoints.environments.uv_failures import explain
+from endpoints.spec.failure import Failure
+from endpoints.spec.home import Home
+from endpoints.spec.loglines import LogLine, LogWriter
+from endpoints.spec.states import FailureCode
+
+# Where the environment lies in the image.
+PYTHON_IN_IMAGE = "/opt/slipway/env/bin/python"
+_LABEL = "slipway.build"
+_LOOK_S = 0.1
+# $1 the wanted version specifier or "", $2 more options for the virtual environment.
+_SCRIPT = """
+set -eu
+. /build/environment
+wanted=$1
+if [ -n "$wanted" ] && ! /build/uv python find "$wanted" >/dev/null 2>&1; then
+  echo "slipway-python-missing"
+  wanted=
+fi
+/build/uv venv --quiet --no-project --clear $2 ${wanted:+--python "$wanted"} /opt/slipway/env
+if [ -s /build/requirements.txt ]; then
+  /build/uv pip install --python /opt/slipway/env/bin/python -r /build/requirements.txt --color never
+fi
+/opt/slipway/env/bin/python -c 'import platform; print("slipway-python", platform.python_version())'
+"""
+# Of the host's environment only what concerns package indexes; paths of the host mean nothing in the container.
+_LENT = ("UV_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy")
+_NOT_LENT = {"UV_CACHE_DIR", "UV_LINK_MODE", "UV_PYTHON_INSTALL_DIR", "UV_CONFIG_FILE", "UV_PROJECT_ENVIRONMENT"}
+
+
+class ImageBuilder:
+    """Builds and finds images. Safe among threads and processes of one host."""
+
+    def __init__(
+        self,
+        home: Home,
+        *,
+        client: docker.DockerClient | None = None,
+        environ: Mapping[str, str] | None = None,
+        images: ImageMap | None = None,
+    ) -> None:
+        source = os.environ if environ is None else environ
+        self._home, self._client = home, client
+        self._environ = environment_for_uv(source)
+        self._images = images or image_map(source)
+
+    @property
+    def client(self) -> docker.DockerClient:
+        if self._client is None:
+            try:
+                self._client = docker.from_env()
+            except DockerException as error:
+                raise _failed(f"The Docker engine cannot be reached: {error}.", "Start it, then retry.") from error
+        return self._client
+
+    def folder(self, key: str) -> Path:
+        return self._home.environments / f"{key}.image"
+
+    def log_file(self, key: str) -> Path:
+        """Where the build's JSON lines are, during the build and after it."""
+        return self.folder(key) / "build.jsonl"
+
+    def find(self, spec: EnvironmentSpec) -> BuildResult | None:
+        return self._finished(build_key(spec))
+
+    def build(
+        self,
+        spec: EnvironmentSpec,
+        *,
+        log: Callable[[LogLine], None] = lambda _: None,
+        is_cancelled: Callable[[], bool] = lambda: False,
+    ) -> BuildResult:
+        """Build `spec`, or wait for whoever is building it, or return what is there; errors as of `VenvBuilder`."""
+        key = build_key(spec)
+        try:
+            if found := self._finished(key):
+                return found
+            with build_lock(self._home.environments / f"{key}.image.lock", is_cancelled):
+                return self._finished(key) or self._build(key, spec, log, is_cancelled)
+        except (DockerException, OSError) as error:
+            raise _failed(f"The Docker engine refused: {error}.", "Look at the engine, then retry.") from error
+
+    def remove(self, key: str) -> None:
+        """Remove the image of `key` and its log."""
+        with contextlib.suppress(ImageNotFound):
+            self.client.images.remove(_tag(key), force=True)
+        shutil.rmtree(self.folder(key), ignore_errors=True)
+
+    # One build -------------------------------------------------------------------------------------------------
+
+    def _build(
+        self, key: str, spec: EnvironmentSpec, log: Callable[[LogLine], None], is_cancelled: Callable[[], bool]
+    ) -> BuildResult:
+        began = time.monotonic()
+        shutil.rmtree(self.folder(key), ignore_errors=True)
+        writer = LogWriter(self.log_file(key), logger="build")
+
+        def say(message: str, level: str = "INFO") -> None:
+            log(writer.write(without_credentials(message), level=level))
+
+        try:
+            recipe = recipe_of(spec)
+            for note in recipe.notes:
+                say(note)
+            base, warnings = self._base(spec.image, say)
+            lines = self._install(
+                key, recipe, base, say, is_cancelled, is_bare_image=bool(spec.image) and recipe.is_bare
+            )
+        except BuildFailed as failed:
+            say(failed.failure.message, "ERROR")
+            raise
+        except BuildCanceled:
+            say("The build was canceled.", "WARNING")
+            raise
+        python_used = next(line.split()[1] for line in reversed(lines) if line.startswith("slipway-python "))
+        if "slipway-python-missing" in lines:
+            warnings.append(f"Python {recipe.python} is not in the image {base}; Python {python_used} is used instead.")
+            say(warnings[-1], "WARNING")
+        record = {"python_requested": recipe.python, "python_used": python_used, "warnings": warnings}
+        image = self._commit(key, {**record, "seconds": round(time.monotonic() - began, 3)})
+        say(f"Built in {time.monotonic() - began:.1f} s with Python {python_used}.")
+        return _result(key, image, is_cached=False)
+
+    def _base(self, image: str, say: Callable[..., None]) -> tuple[str, list[str]]:
+        """The local image to build on, and what is to be said about it."""
+        wanted = image or self._images.default
+        if self._has(wanted):
+            return wanted, []
+        stand_in = self._images.stand_in(wanted)
+        if stand_in and self._has(stand_in):
+            warning = f"{wanted} is not on this host; the image map says to use {stand_in}."
+            say(warning, "WARNING")
+            return stand_in, [warning]
+        say(f"Pulling {wanted}.")
+        try:
+            self.client.images.pull(wanted)
+        except (APIError, DockerException) as error:
+            raise _failed(
+                f"The base image {wanted} is not on this host and cannot be pulled: {error}.",
+                "Name an image the engine can pull, or let an admin map it to a local one (SLIPWAY_IMAGE_MAP).",
+            ) from error
+        return wanted, []
+
+    def _has(self, image: str) -> bool:
+        try:
+            self.client.images.get(image)
+        except NotFound:
+            return False
+        return True
+
+    def _install(
+        self,
+        key: str,
+        recipe: Recipe,
+        base: str,
+        say: Callable[..., None],
+        is_cancelled: Callable[[], bool],
+        *,
+        is_bare_image: bool,
+    ) -> list[str]:
+        """Run the build container to its end and leave it, stopped, under its name; returns its output."""
+        self._discard(key)
+        with self._lent(recipe) as volumes:
+            options = "--system-site-packages" if is_bare_image else ""
+            container = self.client.containers.create(
+                base,
+                entrypoint=["/bin/sh", "-c", _SCRIPT, "slipway-build"],
+                command=[recipe.python, options],
+                name=_builder_name(key),
+                user="0",
+                volumes=volumes,
+                labels={"slipway.role": "builder"},
+                working_dir="/",
+            )
+            container.start()
+            lines: list[str] = []
+            with _ended_if(container, is_cancelled) as was_cancelled:
+                for line in _lines(container.logs(stream=True, follow=True)):
+                    lines.append(line)
+                    if not line.startswith("slipway-"):
+                        say(line)
+                status = container.wait()["StatusCode"]
+        if was_cancelled.is_set():
+            self._discard(key)
+            raise BuildCanceled
+        if status != 0:
+            self._discard(key)
+            raise BuildFailed(explain(lines, python_version=recipe.python or "of the image"))
+        return lines
+
+    @contextlib.contextmanager
+    def _lent(self, recipe: Recipe) -> Iterator[dict[str, dict[str, str]]]:
+        """What the build container sees of the host: uv, its cache, requirements, index settings, certificates."""
+        cache = self._home.root / "cache" / "uv-images"
+        cache.mkdir(parents=True, exist_ok=True)
+        environ = {
+            name: value for name, value in self._environ.items() if name.startswith(_LENT) and name not in _NOT_LENT
+        }
+        environ.update(UV_CACHE_DIR="/build/cache", UV_LINK_MODE="copy", HOME="/tmp")  # noqa: S108 -- in the container
+        volumes = {str(cache): {"bind": "/build/cache", "mode": "rw"}}
+        volumes[str(uv_package.find_uv_bin())] = {"bind": "/build/uv", "mode": "ro"}
+        if (bundle := self._environ.get("SSL_CERT_FILE")) and Path(bundle).is_file():
+            volumes[bundle] = {"bind": "/build/ca.crt", "mode": "ro"}
+            environ["SSL_CERT_FILE"] = "/build/ca.crt"
+        for folder in self._local_indexes():
+            volumes[folder] = {"bind": folder, "mode": "ro"}
+        with tempfile.TemporaryDirectory(prefix="slipway-build-") as scratch:
+            exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in environ.items())
+            (Path(scratch) / "environment").write_text(exports, encoding="utf-8")
+            wanted = "\n".join([*recipe.options, *recipe.requirements, ""]) if recipe.requirements else ""
+            (Path(scratch) / "requirements.txt").write_text(wanted, encoding="utf-8")
+            for name in ("environment", "requirements.txt"):
+                volumes[str(Path(scratch) / name)] = {"bind": f"/build/{name}", "mode": "ro"}
+            yield volumes
+
+    def _local_indexes(self) -> Iterator[str]:
+        """Folders of this host that its own configuration names as package sources."""
+        words = f"{self._environ.get('UV_FIND_LINKS', '')} {self._environ.get('UV_EXTRA_INDEX_URL', '')}"
+        for word in words.replace(",", " ").split():
+            path = Path(word.removeprefix("file://"))
+            path = path.parent if path.name == "simple" else path  # the files an index links to lie beside it
+            if path.is_absolute() and path.is_dir() and path != Path("/"):
+                yield str(path)
+
+    def _commit(self, key: str, record: Mapping[str, object]) -> Any:
+        container = self.client.containers.get(_builder_name(key))
+        repository, _, tag = _tag(key).partition(":")
+        image = container.commit(
+            repository=repository,
+            tag=tag,
+            conf={"Labels": {_LABEL: json.dumps(record), "slipway.key": key}, "Entrypoint": [], "Cmd": ["/bin/sh"]},
+        )
+        self._discard(key)
+        return image
+
+    def _discard(self, key: str) -> None:
+        with contextlib.suppress(NotFound):
+            self.client.containers.get(_builder_name(key)).remove(force=True, v=True)
+
+    def _finished(self, key: str) -> BuildResult | None:
+        try:
+            return _result(key, self.client.images.get(_tag(key)), is_cached=True)
+        except NotFound:
+            return None
+
+
+def _tag(key: str) -> str:
+    return f"slipway-environment:{key[:32]}"
+
+
+def _builder_name(key: str) -> str:
+    return f"slipway-build-{key[:32]}"
+
+
+def _result(key: str, image: Any, *, is_cached: bool) -> BuildResult:
+    record = json.loads(image.labels.get(_LABEL, "{}"))
+    return BuildResult(
+        key=key,
+        python=None,
+        image=str(image.id),
+        python_requested=record.get("python_requested", ""),
+        python_used=record.get("python_used", ""),
+        warnings=tuple(record.get("warnings", ())),
+        size_bytes=int(image.attrs.get("Size", 0)),
+        seconds=0.0 if is_cached else float(record.get("seconds", 0.0)),
+        is_cached=is_cached,
+    )
+
+
+def _lines(chunks: Iterator[bytes]) -> Iterator[str]:
+    rest = b""
+    for chunk in chunks:
+        *complete, rest = (rest + chunk).split(b"\n")
+        yield from (line.decode("utf-8", "replace").rstrip() for line in complete)
+    if rest:
+        yield rest.decode("utf-8", "replace").rstrip()
+
+
+@contextlib.contextmanager
+def _ended_if(container: Any, is_cancelled: Callable[[], bool]) -> Iterator[threading.Event]:
+    """Kill the container when `is_cancelled()` says so or the block is left by an error."""
+    finished, was_cancelled = threading.Event(), threading.Event()
+
+    def watch() -> None:
+        while not finished.wait(_LOOK_S):
+            if is_cancelled():
+                was_cancelled.set()
+                with contextlib.suppress(APIError):
+                    container.kill()
+                return
+
+    watcher = threading.Thread(target=watch, name="image-build-watch", daemon=True)
+    watcher.start()
+    try:
+        yield was_cancelled
+    except BaseException:
+        with contextlib.suppress(DockerException):
+            container.remove(force=True, v=True)
+        raise
+    finally:
+        finished.set()
+        watcher.join()
+
+
+def _failed(message: str, advice: str) -> BuildFailed:
+    return BuildFailed(
+        Failure(code=FailureCode.IMAGE_BUILD_FAILURE, message=without_credentials(message), advice=advice)
+    )

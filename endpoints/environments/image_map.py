@@ -1,0 +1,26 @@
+"""Which local image stands for a base that cannot be pulled, as an admin has said: patterns to image names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+
+@dataclass(frozen=True, slots=True)
+class ImageMap:
+    """patterns: shell patterns of image names, in order, to the local image. default: where no image is named."""
+
+    patterns: Mapping[str, str] = field(default_factory=dict)
+    default: str = "slipway-base:py3.11"
+
+    def stand_in(self, image: str) -> str:
+        """The local image for `image`, "" when no pattern fits."""
+        return next((local for pattern, local in self.patterns.items() if fnmatchcase(image, pattern)), "")
+
+
+def image_map(environ: Mapping[str, str]) -> ImageMap:
+    """From SLIPWAY_IMAGE_MAP (`pattern=image`, separated by commas) and SLIPWAY_BASE_IMAGE."""
+    pairs = (pair.partition("=") for pair in environ.get("SLIPWAY_IMAGE_MAP", "").split(","))
+    patterns = {pattern.strip(): local.strip() for pattern, _, local in pairs if pattern.strip() and local.strip()}
+    return ImageMap(patterns=patterns, default=environ.get("SLIPWAY_BASE_IMAGE", "") or ImageMap().default)
