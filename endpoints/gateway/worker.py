@@ -10,6 +10,7 @@ import asyncio
 import gc
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -182,6 +183,13 @@ class Worker:
         await asyncio.sleep(0)
 
 
+def _raise_file_limit() -> None:
+    """Every connection is a descriptor: take as many as the system allows."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def main(environ: Mapping[str, str] = os.environ) -> int:
     """Run as the master's child."""
     logging.basicConfig(
@@ -189,6 +197,7 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
         format="%(asctime)s %(levelname)s gateway[%(process)d] %(message)s",
         stream=sys.stderr,
     )
+    _raise_file_limit()
     orders = msgspec.json.decode(environ[ORDERS_VARIABLE], type=Orders)
     settings = read_settings(environ)
     gc.set_threshold(50_000, 20, 50)

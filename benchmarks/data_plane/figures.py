@@ -1,0 +1,104 @@
+"""The figures beside raw speed: added latency, large route tables, how soon a change is served, idle connections."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import socket
+import time
+from pathlib import Path
+from statistics import median, quantiles
+
+from benchmarks.data_plane.load import drive
+from benchmarks.data_plane.peers import Gateway, Peer
+
+ENDPOINTS = 5000
+CHANGES = 100
+IDLE_CONNECTIONS = 10_000
+HALF_LOAD_CONNECTIONS = 64
+_REQUEST = b"POST /%b/score HTTP/1.1\r\nhost: g\r\nauthorization: Bearer the-key\r\ncontent-length: 2\r\n\r\n{}"
+Row = dict[str, object]
+
+
+def _row(what: str, value: float, target: float, better: str) -> Row:
+    return {"what": what, "ratio": round(value, 3), "target": target, "better": better}
+
+
+def added_latency(upstream: Peer, nginx: Peer, gateway: Gateway, *, seconds: float, runs: int) -> list[Row]:
+    """p99 through the gateway at half of its full rate, less the upstream's own at that rate."""
+    full = median(drive(gateway, connections=HALF_LOAD_CONNECTIONS, seconds=seconds).rate for _ in range(3))
+    pause_ms = HALF_LOAD_CONNECTIONS / (full / 2) * 1000
+    p99: dict[str, list[float]] = {"upstream": [], "nginx": [], "gateway": []}
+    rate = 0.0
+    for _ in range(runs):
+        for peer in (upstream, nginx, gateway):
+            run = drive(peer, connections=HALF_LOAD_CONNECTIONS, seconds=seconds, pause_ms=pause_ms)
+            p99[peer.name].append(run.p99_ms)
+            rate = run.rate
+    middle = {name: median(values) for name, values in p99.items()}
+    print(
+        f"   half load ({rate:.0f} of {full:.0f} requests/s): p99 "
+        + ", ".join(f"{n} {v:.3f} ms" for n, v in middle.items())
+    )
+    return [_row("p99 added at half load, ms", middle["gateway"] - middle["upstream"], 1.0, "lower")]
+
+
+def many_endpoints(root: Path, upstream: Peer, *, seconds: float, runs: int) -> list[Row]:
+    """The rate with 5,000 endpoints in the table against that with one, in alternating runs."""
+    with Gateway(root / "few", upstream) as few, Gateway(root / "many", upstream, endpoints=ENDPOINTS) as many:
+        rates: dict[str, list[float]] = {"few": [], "many": []}
+        for _ in range(2 * runs):
+            for name, peer in (("few", few), ("many", many)):
+                rates[name].append(drive(peer, connections=16, seconds=seconds).rate)
+    few_rate, many_rate = median(rates["few"]), median(rates["many"])
+    print(f"   {ENDPOINTS} endpoints: {many_rate:.0f} requests/s, one endpoint: {few_rate:.0f}")
+    return [_row(f"requests/s with {ENDPOINTS} endpoints against one", many_rate / few_rate, 0.97, "higher")]
+
+
+def route_change(root: Path, upstream: Peer) -> list[Row]:
+    """From the moment the file is in place until a request is served by it."""
+    delays: list[float] = []
+    with (
+        Gateway(root / "changing", upstream, endpoints=ENDPOINTS) as gateway,
+        socket.create_connection(("127.0.0.1", gateway.port)) as client,
+    ):
+        for number in range(CHANGES):
+            name = f"new-{number}"
+            gateway.publish(gateway.endpoint(name))
+            began = time.monotonic()
+            while b" 200 " not in _ask(client, name):
+                time.sleep(0.001)
+            delays.append((time.monotonic() - began) * 1000)
+    p99 = quantiles(delays, n=100)[98]
+    print(f"   route change with {ENDPOINTS} endpoints: median {median(delays):.1f} ms, p99 {p99:.1f} ms")
+    return [_row("route change visible, p99 ms", p99, 100, "lower")]
+
+
+def _ask(client: socket.socket, name: str) -> bytes:
+    client.sendall(_REQUEST % name.encode())
+    return client.recv(65536)
+
+
+def idle_connections(root: Path, upstream: Peer) -> list[Row]:
+    """Memory of the gateway with ten thousand connections that have each made one request."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    count = min(IDLE_CONNECTIONS, hard - 500)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, count + 500), hard))
+    with Gateway(root / "idle", upstream) as gateway:
+        before = gateway.memory_mib()
+        after = asyncio.run(_hold(gateway, count))
+    print(f"   {count} idle connections: {after:.0f} MiB in all, {before:.0f} before")
+    return [_row(f"MiB with {count} idle connections", after, 300, "lower")]
+
+
+async def _hold(gateway: Gateway, count: int) -> float:
+    held = []
+    for _ in range(count):
+        reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+        writer.write(_REQUEST % b"sample")
+        await reader.readuntil(b"\r\n\r\n")
+        held.append(writer)
+    memory = gateway.memory_mib()
+    for writer in held:
+        writer.close()
+    return memory
