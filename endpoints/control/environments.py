@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.db.models import F, Q
 
 from endpoints.backends.base import Permanent, Runtime
@@ -159,7 +159,12 @@ def _heartbeat(key: str, target: str, clock: Clock) -> Iterator[Callable[[], boo
     def beat() -> None:
         try:
             while not is_over.wait(HEARTBEAT_S):
-                if not rows.update(heartbeat_at=clock.now()):
+                try:
+                    is_wanted = rows.update(heartbeat_at=clock.now())
+                except DatabaseError as trouble:
+                    logger.warning("Could not show that the build of %s goes on: %s", key, trouble)
+                    continue
+                if not is_wanted:
                     is_cancelled.set()
         finally:
             connection.close()

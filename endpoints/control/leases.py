@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import socket
@@ -11,11 +12,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.db.models import Q, QuerySet
 
 from endpoints.control.clock import Clock
 from endpoints.models import OnlineDeployment
+
+logger = logging.getLogger(__name__)
 
 LEASE_S = 5.0
 RENEW_S = 1.5
@@ -75,10 +78,14 @@ def _take(deployment_id: int, clock: Clock) -> Lease | None:
 
 
 def _keep(lease: Lease, is_over: threading.Event) -> None:
+    """Renew until told to stop. That it is lost the holder learns by the renewals in its own thread."""
     try:
         while not is_over.wait(RENEW_S):
-            lease.renew()
+            try:
+                lease.renew()
+            except DatabaseError as trouble:
+                logger.warning("Could not renew the lease of deployment %s: %s", lease.deployment_id, trouble)
     except LeaseLost:
-        return  # the next renewal in the holder's own thread says so where it matters
+        return
     finally:
         connection.close()

@@ -15,7 +15,7 @@ from django.utils import timezone
 from endpoints.backends import registry
 from endpoints.backends.base import DeploymentRef, StartInstance
 from endpoints.backends.fake import FakeBackend, Script
-from endpoints.control import observe, sweep, waking
+from endpoints.control import leases, observe, sweep, waking
 from endpoints.control.probes import Answer
 from endpoints.control.probing import Target
 from endpoints.control.reconcile import reconcile
@@ -183,5 +183,7 @@ def studio(db: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settings: 
     monkeypatch.setattr(registry, "_MAKERS", makers)
     monkeypatch.setattr(observe, "ask_all", studio.answer)
     monkeypatch.setattr(waking, "wake", lambda task, *args: woken.append((task, *args)))
+    # Leases last as long as the fake clock says; the thread that keeps real ones has no place in a test's transaction.
+    monkeypatch.setattr(leases, "RENEW_S", 3600.0)
     sweep.forget_settings()
     return studio
