@@ -17,6 +17,7 @@ import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -202,8 +203,8 @@ def build_cost_s(studio: RunningStudio, clone: Path) -> float:
     builds, alone = [], []
     for _ in range(5):
         folder = studio.home.parent / uuid.uuid4().hex
-        alone.append(timed(lambda at=folder: uv_alone(studio, clone, at / "venv")))
-        builds.append(timed(lambda at=folder: build_once(studio, clone, python, at / "home")))
+        alone.append(timed(partial(uv_alone, studio, clone, folder / "venv")))
+        builds.append(timed(partial(build_once, studio, clone, python, folder / "home")))
         shutil.rmtree(folder, ignore_errors=True)
     built, bare = statistics.median(builds), statistics.median(alone)
     print(f"first build: {built:.2f} s; uv alone: {bare:.2f} s; above it: {built - bare:.2f} s")
@@ -215,7 +216,17 @@ def uv_alone(studio: RunningStudio, clone: Path, venv: Path) -> None:
     environment = {**os.environ, "UV_CACHE_DIR": str(studio.home.parent / "uv-cache")}
     requirements = clone / "samples" / "diabetes" / "requirements.txt"
     subprocess.run([uv, "venv", "--quiet", "--python", "3.11", venv], env=environment, check=True)
-    install = [uv, "pip", "install", "--quiet", "--python", venv / "bin" / "python", "-r", requirements, "pip"]
+    install: list[str | Path] = [
+        uv,
+        "pip",
+        "install",
+        "--quiet",
+        "--python",
+        venv / "bin" / "python",
+        "-r",
+        requirements,
+        "pip",
+    ]
     subprocess.run(install, env=environment, check=True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -79,14 +80,18 @@ def read_options(arguments: Sequence[str], environment: Mapping[str, str]) -> Op
 
 
 def _redis_socket(home: Home) -> Path:
+    """In the home where its path is short enough, else in a folder of this user's own that is named after the home."""
     path = home.run / "redis.sock"
-    if len(os.fsencode(path)) <= MAX_SOCKET_PATH_BYTES:
+    if _fits(path):
         return path
-    import hashlib
-
-    name = hashlib.sha256(os.fsencode(home.root)).hexdigest()[:16]
-    folder = Path(os.environ.get("XDG_RUNTIME_DIR", "/tmp")) / f"slipway-{os.getuid()}-{name}"  # noqa: S108
+    name = f"slipway-{os.getuid()}-{hashlib.sha256(os.fsencode(home.root)).hexdigest()[:16]}"
+    parents = [Path(os.environ.get("XDG_RUNTIME_DIR", "/tmp")), Path("/tmp")]  # noqa: S108 - the folder is checked below
+    folder = next(parent / name for parent in parents if _fits(parent / name / "redis.sock"))
     folder.mkdir(mode=0o700, exist_ok=True)
-    if folder.stat().st_uid != os.getuid():
+    if folder.is_symlink() or folder.stat().st_uid != os.getuid():
         raise SystemExit(f"slipway: {folder} belongs to someone else; set SLIPWAY_HOME to a shorter path")
     return folder / "redis.sock"
+
+
+def _fits(socket_path: Path) -> bool:
+    return len(os.fsencode(socket_path)) <= MAX_SOCKET_PATH_BYTES

@@ -30,7 +30,7 @@ def redis_child(options: Options) -> Child:
         ],
         environment=options.child_environment(),
         log=options.home.process_logs / "redis.log",
-        is_ready=lambda: answers_redis(options.redis_url),
+        is_ready=lambda: answers_redis(socket_path),
     )
 
 
