@@ -195,6 +195,8 @@ def _database(url: str) -> dict[str, object]:
 
 DATABASES = {"default": _database(env("SLIPWAY_DATABASE_URL", f"sqlite:///{SLIPWAY_HOME / 'studio.sqlite3'}"))}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+# Tokens are kept in a table of our own (access.ApiToken); knox would make a second one nobody uses.
+MIGRATION_MODULES = {"knox": None}
 
 # People ----------------------------------------------------------------------------------------------------
 
