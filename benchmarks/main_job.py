@@ -227,7 +227,7 @@ def uv_alone(studio: RunningStudio, clone: Path, venv: Path) -> None:
         requirements,
         "pip",
     ]
-    subprocess.run(install, env=environment, check=True)
+    subprocess.run([*install, "-r", requirements, "pip"], env=environment, check=True)
 
 
 def build_once(studio: RunningStudio, clone: Path, python: Path, home: Path) -> None:
