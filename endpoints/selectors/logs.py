@@ -30,7 +30,7 @@ _INSTANCE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
 def log_sources(
     user: User, deployment: OnlineDeployment, *, instance_id: str = "", container: str = INFERENCE_SERVER
 ) -> Sources:
-    """Where the logs lie: of one instance, or of all there are and were; asked again, it knows those that came since."""
+    """Where the logs lie: of one instance, or of all there are and were; asked again, it knows newer ones too."""
     authorised_endpoint(user, deployment.endpoint.name, actions.LOGS_READ)
     if container not in CONTAINERS:
         raise _invalid("container", f"There is no container {container!r}; there are {' and '.join(CONTAINERS)}.")
