@@ -7,7 +7,6 @@ an instance is its folder, and every question is answered from there and from th
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import shutil
 import time
@@ -15,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from endpoints.assets import AssetStore, MissingAsset
+from endpoints.assets import AssetStore
 from endpoints.backends.base import (
     DeploymentRef,
     InstanceTemplate,
@@ -25,13 +24,13 @@ from endpoints.backends.base import (
     Plan,
     StartInstance,
     StopInstance,
-    Temporary,
 )
 from endpoints.backends.instance_logs import InstanceLogs
 from endpoints.backends.process_identity import MARKER
 from endpoints.backends.process_instance import InstanceFolder, Record, boot_id
 from endpoints.backends.process_launch import base_environment, launch, launch_lock
-from endpoints.backends.staging import SERVER_MODULE, Stager, draft_of
+from endpoints.backends.staging import SERVER_MODULE, Stager
+from endpoints.backends.troubles import part, translated
 from endpoints.spec.failure import Failure
 from endpoints.spec.home import Home
 from endpoints.spec.loglines import LogWriter
@@ -40,6 +39,7 @@ from endpoints.spec.states import FailureCode
 _SCORING = Path(__file__).resolve().parent.parent / "scoring"
 _LOG_MAX_BYTES = 10 * 1024 * 1024
 _LOG_KEEP = 5
+_NO_MOUNT = "model_mount_path {path} needs a container; a process finds its model in AZUREML_MODEL_DIR."
 _LOOK_S = 0.02
 # Older drafts of a staged revision were left by a worker that was killed.
 _DRAFT_S = 3600.0
@@ -71,48 +71,23 @@ class ProcessBackend:
     # Staging ---------------------------------------------------------------------------------------------------
 
     def stage(self, deployment: DeploymentRef, template: InstanceTemplate) -> None:
-        with _translated_errors():
+        with translated():
             self._stager.stage_server()
-            if not self._revision(deployment, template.revision).exists():
-                self._stage_revision(deployment, template)
-
-    def _stage_revision(self, deployment: DeploymentRef, template: InstanceTemplate) -> None:
-        log = LogWriter(
-            self._log_folder(deployment) / "storage-initializer.jsonl", logger="storage-initializer", now=self._now
-        )
-        began = time.monotonic()
-        log.write(f"Staging revision {template.revision} of {deployment.endpoint}/{deployment.deployment}.")
-        try:
-            with draft_of(self._revision(deployment, template.revision)) as draft:
-                self._stager.stage_code(template.code_digest, draft / "code")
-                log.write(f"Code: {self._described(template.code_digest)}.")
-                model_folder = draft / "azureml-models"
-                model_folder.mkdir()
-                if template.model is not None:
-                    model = template.model
-                    self._stager.stage_model(model.digest, model_folder / _part(model.name) / _part(model.version))
-                    log.write(f"Model {model.name}:{model.version}: {self._described(model.digest)}.")
-        except Exception as error:
-            log.write(f"Staging failed: {error}", level="ERROR")
-            raise
-        if template.model_mount_path:
-            log.write(
-                f"model_mount_path {template.model_mount_path} needs a container; a process finds its model in "
-                "AZUREML_MODEL_DIR.",
-                level="WARNING",
-            )
-        log.write(f"Staged in {time.monotonic() - began:.2f} s.")
-
-    def _described(self, digest: str) -> str:
-        if not digest:
-            return "none"
-        tree = self._store.tree(digest)
-        return f"{tree.root_name}, {tree.file_count} files, {tree.size_bytes:,} bytes"
+            final = self._revision(deployment, template.revision)
+            if not final.exists():
+                log = LogWriter(
+                    self._log_folder(deployment) / "storage-initializer.jsonl",
+                    logger="storage-initializer",
+                    now=self._now,
+                )
+                self._stager.stage_revision(template, final, code="code", models="azureml-models", log=log)
+                if template.model_mount_path:
+                    log.write(_NO_MOUNT.format(path=template.model_mount_path), level="WARNING")
 
     # Changing --------------------------------------------------------------------------------------------------
 
     def apply(self, plan: Plan) -> None:
-        with _translated_errors():
+        with translated():
             for stop in plan.stop:
                 self._stop(plan.deployment, stop)
             for start in plan.start:
@@ -123,8 +98,8 @@ class ProcessBackend:
     def _start(self, deployment: DeploymentRef, start: StartInstance) -> None:
         instance = self._instance(deployment, start.instance_id)
         folder = instance.path
-        for part in ("home", "tmp"):
-            (folder / part).mkdir(parents=True, exist_ok=True)
+        for scratch in ("home", "tmp"):
+            (folder / scratch).mkdir(parents=True, exist_ok=True)
         with launch_lock(folder / "lock") as held:
             if held is None or instance.identity is not None:
                 return  # it exists: being started, running, or exited and not yet stopped
@@ -176,7 +151,7 @@ class ProcessBackend:
             ),
             "AML_APP_ROOT": str(revision / "code"),
             "AZUREML_ENTRY_SCRIPT": template.entry_script,
-            "AZUREML_MODEL_DIR": str(models / _part(model.name) / _part(model.version) if model else models),
+            "AZUREML_MODEL_DIR": str(models / part(model.name) / part(model.version) if model else models),
             "AZUREML_INFERENCE_PYTHON_PATH": str(_python(template)),
             "SLIPWAY_INSTANCE_ID": start.instance_id,
             MARKER: str(folder),
@@ -197,7 +172,7 @@ class ProcessBackend:
             instance.finish()
 
     def remove(self, deployment: DeploymentRef) -> None:
-        with _translated_errors():
+        with translated():
             instances = self._instances(deployment)
             for instance in instances:
                 self._stop(deployment, StopInstance(instance.id, grace_s=self._remove_grace_s))
@@ -223,7 +198,7 @@ class ProcessBackend:
 
     def collect_garbage(self, *, grace_s: float = 3600.0) -> None:
         """Remove shared copies of models and servers that no deployment of this studio uses any more."""
-        with _translated_errors():
+        with translated():
             folders = self._home.root.glob("deployments/*/*/instances/*")
             records = (InstanceFolder(folder).record for folder in folders)
             self._stager.collect(servers_in_use={record.server for record in records if record}, grace_s=grace_s)
@@ -232,7 +207,7 @@ class ProcessBackend:
 
     def observe(self, deployment: DeploymentRef) -> tuple[ObservedInstance, ...]:
         """See the contract. A stop whose grace is over is brought to its end here."""
-        with _translated_errors():
+        with translated():
             found = (instance.observe(self._now()) for instance in self._instances(deployment))
             return tuple(instance for instance in found if instance is not None)
 
@@ -260,7 +235,7 @@ class ProcessBackend:
         return self._root(deployment) / f"rev-{number}"
 
     def _instance(self, deployment: DeploymentRef, instance_id: str) -> InstanceFolder:
-        path = self._home.instance(deployment.endpoint, deployment.deployment, _part(instance_id))
+        path = self._home.instance(deployment.endpoint, deployment.deployment, part(instance_id))
         return InstanceFolder(path, pause=self._pause)
 
     def _instances(self, deployment: DeploymentRef) -> list[InstanceFolder]:
@@ -281,29 +256,3 @@ def _python(template: InstanceTemplate) -> Path:
             )
         )
     return template.runtime.python
-
-
-def _part(name: str) -> str:
-    """`name` when it can be one part of a path; names come validated, this keeps a slip from leaving the folder."""
-    if not name or name in {".", ".."} or "/" in name or "\0" in name:
-        raise Permanent(Failure(code=FailureCode.BAD_ARGUMENT, message=f"{name!r} cannot name a folder."))
-    return name
-
-
-@contextlib.contextmanager
-def _translated_errors() -> Iterator[None]:
-    """The two errors of the contract out of what disk and store may raise."""
-    try:
-        yield
-    except MissingAsset as error:
-        raise Permanent(
-            Failure(
-                code=FailureCode.RESOURCE_NOT_FOUND,
-                message=f"A file this deployment needs is not in the store: {error}.",
-                advice="Register the model or code again and update the deployment.",
-            )
-        ) from error
-    except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise Temporary("The disk that holds the studio's data is full.", retry_in=30.0) from error
-        raise Temporary(f"The host refused: {error}.", retry_in=5.0) from error

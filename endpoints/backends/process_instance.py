@@ -12,12 +12,12 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
 
 from endpoints.backends.base import ObservedInstance, Phase, Temporary
 from endpoints.backends.exit_reasons import exit_reason, from_shell_status
+from endpoints.backends.instance_files import REPORTED, Status, Stop, read, read_status, request_stop, write
 from endpoints.backends.process_identity import Identity, ask_to_stop, is_alive, kill_family, read_identity
 from endpoints.backends.process_launch import is_locked
 from endpoints.spec.failure import Failure
@@ -27,9 +27,6 @@ _CONSOLE_BYTES = 16 * 1024
 _CONSOLE_LINES = 30
 _SHIM_LOOKS = 50
 _SHIM_PAUSE_S = 0.005
-_REPORTED = {"running": Phase.RUNNING, "stopping": Phase.STOPPING, "exited": Phase.STOPPING}
-
-T = TypeVar("T")
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,23 +37,6 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     server: str
     boot_id: str
     created_at: datetime
-
-
-class _Stop(msgspec.Struct, frozen=True):
-    """stop.json: killed after `deadline`."""
-
-    deadline: datetime
-
-
-class _Status(msgspec.Struct, kw_only=True):
-    """status.json, written by the scoring server on every change."""
-
-    phase: str = "starting"
-    host: str = ""
-    port: int = 0
-    restarts: int = 0
-    exit_code: int | None = None
-    failure: object = None
 
 
 class InstanceFolder:
@@ -71,7 +51,7 @@ class InstanceFolder:
 
     @property
     def record(self) -> Record | None:
-        return _read(self.path / "instance.json", Record)
+        return read(self.path / "instance.json", Record)
 
     @property
     def identity(self) -> Identity | None:
@@ -86,12 +66,11 @@ class InstanceFolder:
         return record is not None and record.boot_id == boot_id() and is_alive(identity)
 
     def write_record(self, record: Record) -> None:
-        _write(self.path / "instance.json", record)
+        write(self.path / "instance.json", record)
 
     def ask_to_stop(self, *, deadline: datetime) -> None:
         """Let it end by itself until `deadline`; an earlier deadline stays."""
-        earlier = _read(self.path / "stop.json", _Stop)
-        _write(self.path / "stop.json", _Stop(deadline=min(deadline, earlier.deadline) if earlier else deadline))
+        request_stop(self.path, deadline)
         if identity := self.identity:
             ask_to_stop(identity)
 
@@ -107,7 +86,7 @@ class InstanceFolder:
         if record is None:
             return None  # its start was cut short before anything existed; the next start takes it up
         is_running = self.is_running
-        if stop := _read(self.path / "stop.json", _Stop):
+        if stop := read(self.path / "stop.json", Stop):
             if not is_running or now >= stop.deadline:
                 self.finish()
                 return None
@@ -117,21 +96,21 @@ class InstanceFolder:
         return self._exited(record) if (self.path / "pid").exists() else None
 
     def _running(self, record: Record, *, phase: Phase | None = None) -> ObservedInstance:
-        status, identity = self._status(), self.identity
+        status, identity = read_status(self.path), self.identity
         return ObservedInstance(
             instance_id=record.instance_id,
             revision=record.revision,
-            phase=phase or _REPORTED.get(status.phase, Phase.STARTING),
+            phase=phase or REPORTED.get(status.phase, Phase.STARTING),
             host=status.host if status.port else "",
             port=status.port,
             pid=identity.pid if identity else None,
             started_at=record.created_at,
-            failure=_failure(status.failure),
+            failure=status.told_failure,
             restarts=status.restarts,
         )
 
     def _exited(self, record: Record) -> ObservedInstance:
-        status = self._status()
+        status = read_status(self.path)
         code = self._exit_code(status)
         return ObservedInstance(
             instance_id=record.instance_id,
@@ -139,15 +118,12 @@ class InstanceFolder:
             phase=Phase.EXITED,
             started_at=record.created_at,
             exit_code=code,
-            failure=_failure(status.failure) or self._failure_from_console(code),
+            failure=status.told_failure or self._failure_from_console(code),
             restarts=status.restarts,
             reason=exit_reason(code),
         )
 
-    def _status(self) -> _Status:
-        return _read(self.path / "status.json", _Status) or _Status()
-
-    def _exit_code(self, status: _Status) -> int | None:
+    def _exit_code(self, status: Status) -> int | None:
         """From the shim, which may be a moment behind the process it watched; else what the server said itself."""
         for _ in range(_SHIM_LOOKS):
             if (code := self._shims_word()) is not None:
@@ -188,27 +164,3 @@ def boot_id() -> str:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
         return ""
-
-
-def _failure(reported: object) -> Failure | None:
-    """The scoring server's failure; one in a shape we do not know is still told."""
-    if not reported:
-        return None
-    try:
-        return msgspec.convert(reported, Failure, strict=False)
-    except msgspec.ValidationError:
-        message = str(reported.get("message", reported)) if isinstance(reported, dict) else str(reported)
-        return Failure(code=FailureCode.RESOURCE_NOT_READY, message=message)
-
-
-def _read(path: Path, kind: type[T]) -> T | None:
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
-    except (FileNotFoundError, NotADirectoryError, msgspec.MsgspecError):
-        return None
-
-
-def _write(path: Path, value: msgspec.Struct) -> None:
-    draft = path.with_suffix(".new")
-    draft.write_bytes(msgspec.json.encode(value))
-    draft.replace(path)

@@ -18,7 +18,10 @@ from pathlib import Path
 import msgspec
 
 from endpoints.assets import AssetStore
+from endpoints.backends.base import InstanceTemplate
+from endpoints.backends.troubles import part
 from endpoints.spec.home import Home
+from endpoints.spec.loglines import LogWriter
 
 SERVER_MODULE = "slipway_scoring"
 
@@ -51,6 +54,32 @@ class Stager:
                     target.parent.mkdir(parents=True, exist_ok=True)
                     shutil.copyfile(path, target)
         return final
+
+    def stage_revision(
+        self, template: InstanceTemplate, final: Path, *, code: str, models: str, log: LogWriter
+    ) -> None:
+        """Lay out the revision as the folder `final`: the code as `code` in it, the model below `models`."""
+        began = time.monotonic()
+        log.write(f"Staging revision {template.revision}.")
+        try:
+            with draft_of(final) as draft:
+                self.stage_code(template.code_digest, draft / code)
+                log.write(f"Code: {self._described(template.code_digest)}.")
+                (draft / models).mkdir(parents=True, exist_ok=True)
+                if template.model is not None:
+                    model = template.model
+                    self.stage_model(model.digest, draft / models / part(model.name) / part(model.version))
+                    log.write(f"Model {model.name}:{model.version}: {self._described(model.digest)}.")
+        except Exception as error:
+            log.write(f"Staging failed: {error}", level="ERROR")
+            raise
+        log.write(f"Staged in {time.monotonic() - began:.2f} s.")
+
+    def _described(self, digest: str) -> str:
+        if not digest:
+            return "none"
+        tree = self._store.tree(digest)
+        return f"{tree.root_name}, {tree.file_count} files, {tree.size_bytes:,} bytes"
 
     def stage_code(self, digest: str, destination: Path) -> None:
         """The tree's content as the folder `destination`; a tree that is one file becomes the file in it."""
