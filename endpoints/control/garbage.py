@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from django.db.models import Q
+
 from endpoints.assets import AssetStore
 from endpoints.backends import registry
 from endpoints.backends.base import DeploymentRef, Permanent, Temporary
@@ -31,6 +33,8 @@ logger = logging.getLogger(__name__)
 
 YOUNG_S = 3600.0
 UPLOADS_KEPT = timedelta(days=1)
+# A complete one may be waiting in somebody's unfinished deployment.
+COMPLETE_UPLOADS_KEPT = timedelta(days=30)
 LOGS_KEPT = timedelta(days=7)
 ENVIRONMENTS_KEPT = timedelta(days=30)
 
@@ -72,7 +76,9 @@ def collect_backends(_: Clock) -> None:
 
 def remove_uploads(clock: Clock) -> None:
     """Uploads nobody went on with. Complete ones are trees of the store; their rows only name them."""
-    for upload in Upload.objects.filter(touched_at__lt=clock.now() - UPLOADS_KEPT):
+    now = clock.now()
+    broken_off = Q(tree_digest="", touched_at__lt=now - UPLOADS_KEPT)
+    for upload in Upload.objects.filter(broken_off | Q(touched_at__lt=now - COMPLETE_UPLOADS_KEPT)):
         shutil.rmtree(home().upload(str(upload.pk)), ignore_errors=True)
         upload.delete()
     known = {str(pk) for pk in Upload.objects.values_list("pk", flat=True)}

@@ -44,6 +44,16 @@ def test_files_of_a_deployment_without_a_record_are_removed(studio: Studio, home
     assert [path.name for path in home.deployment("house", "x").parent.iterdir()] == ["blue"]
 
 
+def test_a_complete_upload_waits_for_an_unfinished_deployment(studio: Studio, home: Home):
+    upload = Upload.objects.create(purpose="model", tree_digest="ab" * 32)
+    Upload.objects.filter(pk=upload.pk).update(touched_at=studio.clock.now() - timedelta(days=29))
+    garbage.remove_uploads(studio.clock)
+    assert Upload.objects.filter(pk=upload.pk).exists()
+    Upload.objects.filter(pk=upload.pk).update(touched_at=studio.clock.now() - timedelta(days=31))
+    garbage.remove_uploads(studio.clock)
+    assert not Upload.objects.filter(pk=upload.pk).exists()
+
+
 def test_uploads_nobody_went_on_with_are_removed(studio: Studio, home: Home):
     old, young = Upload.objects.create(purpose="model"), Upload.objects.create(purpose="model")
     Upload.objects.filter(pk=old.pk).update(touched_at=studio.clock.now() - timedelta(days=2))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -187,3 +189,23 @@ def test_the_keyboard_is_enough(person: Person) -> None:
     page.keyboard.press("Escape")
     page.keyboard.press("Tab")
     expect(page.locator("[data-editor]")).not_to_be_focused()
+
+
+def test_the_reviews_files_and_commands_do_the_same(person: Person, studio: RunningStudio, tmp_path: Path) -> None:
+    page = person.page
+    person.begin("by-command")
+    person.without_model()
+    person.with_conda(PLAIN_CONDA, name="by-command", script=ECHO)
+    person.next("traffic")
+    person.next("review")
+    for file in page.locator("details[data-file]").all():
+        path = tmp_path / str(file.get_attribute("data-file"))
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(file.locator("pre").text_content() or "", encoding="utf-8")
+    commands = page.locator("[data-commands] pre").text_content() or ""
+    for command in commands.splitlines():
+        studio.slipway(*shlex.split(command)[1:], cwd=tmp_path)
+    request = tmp_path / "request.json"
+    request.write_text('{"data": [7]}', encoding="utf-8")
+    answer = studio.slipway("online-endpoint", "invoke", "--name", "by-command", "--request-file", str(request))
+    assert json.loads(answer.stdout) == [7]
