@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from math import log
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -34,16 +35,29 @@ class AccessLog:
         self._failures_left = 0 if sample is None else MAX_FAILURES_A_SECOND
         self._failures_a_second = self._failures_left
         self._lines: list[bytes] = []
+        self._until_next = self._gap()
         self.dropped = 0
 
     def wants(self, status: int) -> bool:
         """Whether this request is to be logged."""
         if status < 400:
-            return self._sample > 0 and self._choose() < self._sample
+            self._until_next -= 1
+            if self._until_next > 0:
+                return False
+            self._until_next = self._gap()
+            return self._sample > 0
         if self._failures_left > 0:
             self._failures_left -= 1
             return True
         return False
+
+    def _gap(self) -> int:
+        """How many successes to the next one in the sample: geometric, as if each had been drawn by itself."""
+        if self._sample >= 1:
+            return 1
+        if self._sample <= 0:
+            return 1 << 60
+        return 1 + int(log(1 - self._choose()) / log(1 - self._sample))
 
     def add(self, exchange: Exchange, *, at: float, seconds: float) -> None:
         """Note one request. `at`: Unix seconds of its end."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from endpoints.gateway import errors
 from endpoints.gateway.auth import KeysMissing
 from endpoints.gateway.cors import MODEL_FIELDS
-from endpoints.gateway.errors import CLIENT_CLOSED, Refusal
+from endpoints.gateway.errors import CLIENT_CLOSED, STATUS_LINES, Refusal
 from endpoints.gateway.flow import HELD, UPSTREAM_FULL
 from endpoints.gateway.parsing import AnswerHead, RequestHead, field
 from endpoints.gateway.rendering import LAST_CHUNK, answer_start, chunk, connection_fields, request_prefix, status_line
@@ -29,6 +29,7 @@ REPLAY_BYTES = 1024 * 1024  # how much of a request is kept for a second try, an
 HELD_BYTES = 64 * 1024  # how much may wait for a connection before the client is told to pause
 MAX_ATTEMPTS = 3  # of connecting; only one of sending again
 NOTHING_YET: Any = None  # set before it is needed; tested for with `is None` where it may not be
+OK_LINE = STATUS_LINES[200]
 _AS_IT_IS, _CHUNKED = range(2)
 
 
@@ -46,6 +47,7 @@ class Exchange:
         "_has_keys",
         "_is_entered",
         "_is_held",
+        "_is_usual",
         "_is_waiting_for_body",
         "_mirror",
         "_parts",
@@ -106,6 +108,7 @@ class Exchange:
         self._has_keys = False
         self._is_entered = False
         self._is_held = False
+        self._is_usual = False
         self._is_waiting_for_body = False
         self._mirror: Deployment | None = None
         self._parts: list[bytes] = NOTHING_YET
@@ -122,14 +125,40 @@ class Exchange:
         head, plane = self.head, self.plane
         try:
             if is_complete and head.is_usual_for is plane.book.table:
-                # The same head as before on this connection, and nothing about its endpoint asks for a second look.
                 endpoint = self.endpoint = head.endpoint
                 choices = endpoint.choices
-                self._enter(choices[int(plane.random() * len(choices))])
+                deployment = self.deployment = choices[int(plane.random() * len(choices))]
+                instance = deployment.only
+                if (
+                    instance is not None
+                    and instance.idle
+                    and deployment.is_open
+                    and deployment.tally.total() < deployment.limit
+                    and instance.tally.total() < deployment.per_instance
+                    and head.prefix_for is deployment.scoring_path
+                ):
+                    self._forward_usual(deployment, instance, body)
+                else:
+                    self._enter(deployment)
             else:
                 self._decide()
         except Refusal as refusal:
             self.refuse(refusal)
+
+    def _forward_usual(self, deployment: Deployment, instance: Instance, body: bytes) -> None:
+        """`_enter`, `_take` and `_send` in one for a head decided before, with a warm connection at hand."""
+        client, head = self.client, self.head
+        self._is_usual = head.is_plain
+        self._is_entered = self.is_sent = True
+        self.instance = instance
+        self.sent_at = self.started_at
+        deployment.tally.enter()
+        instance.tally.enter()
+        connection = self.upstream = instance.idle.pop()
+        connection.send(self, b"".join((head.prefix, self.request_id, b"\r\n\r\n", body)))
+        deadline = client.deadline = self.started_at + deployment.timeout
+        if deadline < client.due:
+            client.arm(deadline)
 
     def _decide(self) -> None:
         head, plane = self.head, self.plane
@@ -151,14 +180,15 @@ class Exchange:
             raise errors.rate_limited(endpoint.rate.per_second)
         if head.content_length > endpoint.max_payload_bytes or self.request_bytes > endpoint.max_payload_bytes:
             raise errors.payload_too_large(endpoint.max_payload_bytes)
-        if self._is_usual(endpoint):
+        if self._is_decided_by_weight(endpoint):
             head.is_usual_for = plane.book.table
+            head.is_plain = head.minor_version == 1 and head.method != b"HEAD" and not head.client_request_id
         self._choose()
 
-    def _is_usual(self, endpoint: Endpoint) -> bool:
+    def _is_decided_by_weight(self, endpoint: Endpoint) -> bool:
         """Whether the same head, come again, may go straight to the choice of a deployment by weight."""
         head = self.head
-        has_rules = endpoint.cors or endpoint.rate or endpoint.sticky or endpoint.mirror
+        has_rules = endpoint.cors or endpoint.rate or endpoint.sticky or endpoint.mirror or head.content_length < 0
         return not has_rules and not head.deployment and bool(endpoint.choices) and head.authorised_until == inf
 
     def _is_preflight(self, endpoint: Endpoint) -> bool:
@@ -224,7 +254,7 @@ class Exchange:
         self._is_entered = True
         if tally.total() > deployment.limit:
             raise errors.too_many_pending(deployment.limit)
-        instance = None if deployment.queue.waiting else deployment.pick()
+        instance = deployment.pick() if deployment.is_open else None
         if instance is None:
             self._queue(deployment)
         else:
@@ -233,6 +263,7 @@ class Exchange:
     def _queue(self, deployment: Deployment) -> None:
         wait_ms = deployment.route.max_queue_wait_ms
         self.queue_deadline = self.plane.clock() + wait_ms / 1000
+        deployment.is_open = False
         deployment.queue.join(self)
         self.plane.queued.add(deployment)
 
@@ -369,6 +400,9 @@ class Exchange:
         """The instance answers; see Sink."""
         client, request = self.client, self.head
         self.is_answered = True
+        if self._is_usual and is_complete and head.status == 200 and client.is_keep_alive:
+            self._answer_usual(head, body)
+            return
         self.model_status = head.status
         self.status = head.status if 200 <= head.status < 300 else 424
         is_keep_alive = client.is_keep_alive and self.is_body_complete and not self.plane.is_draining
@@ -396,6 +430,26 @@ class Exchange:
             self._finish()
         else:
             self._arm_stream()
+
+    def _answer_usual(self, head: AnswerHead, body: bytes) -> None:
+        """The rest of `on_answer` and `_finish` in one for a good answer that came whole."""
+        client, plane, deployment, instance = self.client, self.plane, self.deployment, self.instance
+        ending = b"\r\ncontent-length: %d\r\n\r\n" % len(body)
+        data = b"".join((OK_LINE, head.fields, deployment.answer_fields, self.request_id, ending, body))
+        client.transport.write(data)
+        self.is_over = True
+        self.upstream = None
+        self.status = self.model_status = 200
+        self.answer_bytes = len(data)
+        now = plane.clock()
+        self.model_seconds = now - self.sent_at
+        if instance is not None:
+            instance.leave()
+        deployment.leave()
+        if not deployment.is_open:
+            deployment.wake()
+        plane.record(self, now)
+        client.exchange_done(now)
 
     def _frame(self, head: AnswerHead, is_complete: bool) -> bytes:
         """The header that says where an answer ends, when it did not come whole with its length."""
@@ -551,7 +605,7 @@ class Exchange:
             instance.leave()
         if self._is_entered:
             deployment.leave()
-            if deployment.queue.waiting:
+            if not deployment.is_open:
                 deployment.queue.quit(self)
                 deployment.wake()
         plane.record(self, now)

@@ -78,10 +78,11 @@ class Instance:
 
     def put_back(self, connection: UpstreamConnection) -> None:
         """A connection has finished its request."""
-        if self.is_retired or len(self.idle) >= MAX_IDLE_CONNECTIONS or connection.transport.is_closing():
+        idle = self.idle
+        if self.is_retired or len(idle) >= MAX_IDLE_CONNECTIONS:
             connection.transport.close()
         else:
-            self.idle.append(connection)
+            idle.append(connection)
 
     def lost(self, connection: UpstreamConnection) -> None:
         """A connection is no more."""

@@ -130,5 +130,5 @@ class Shadow:
             seconds=seconds,
             model_seconds=-1 if reason else seconds,
         )
-        if deployment.queue.waiting:
+        if not deployment.is_open:
             deployment.wake()

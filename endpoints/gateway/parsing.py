@@ -59,6 +59,7 @@ class RequestHead:
         "fields",
         "host",
         "is_keep_alive",
+        "is_plain",
         "is_upgrade",
         "is_usual_for",
         "method",
@@ -93,6 +94,7 @@ class RequestHead:
         self.path = b""
         self.authorised_until = -1.0
         self.is_usual_for: object = None
+        self.is_plain = False
         self.prefix = b""
         self.prefix_for: object = None
 
@@ -217,7 +219,7 @@ def parse_answer_head(raw: bytes) -> AnswerHead:
     parts = _ANSWER_SPECIAL.split(raw)
     start = parts[0]
     found = _STARTS.get(start[:12])
-    if found is None or start[12:13] not in (b" ", b"\r", b"") or raw.count(b"\n") != raw.count(b"\r\n"):
+    if found is None or start[12:13] not in (b" ", b"\r", b""):
         raise BadAnswer
     status, is_keep_alive = found
     line_end = start.find(b"\r\n")

@@ -30,6 +30,8 @@ class Deployment:
         self.queue = Queue()
         self.is_retired = False
         self.instances: list[Instance] = []
+        self.only: Instance | None = None  # the one instance, when there is just one
+        self.is_open = True  # nobody waits in the queue
         self.answer_fields = b"\r\nazureml-model-deployment: %b\r\nx-request-id: " % name.encode()
         self.route = DeploymentRoute(name=name)
         self.limit = 0
@@ -45,6 +47,7 @@ class Deployment:
         self.instances = [self._instance(known, wanted) for wanted in route.instances]
         for gone in known.values():
             gone.retire()
+        self.only = self.instances[0] if len(self.instances) == 1 else None
         self.route = route
         self.per_instance = max(1, route.max_concurrent_requests_per_instance)
         self.limit = 2 * self.per_instance * len(self.instances)
@@ -61,8 +64,8 @@ class Deployment:
         One that was set aside is taken only when there is no other. `but` is avoided in the same way.
         """
         instances = self.instances
-        if len(instances) == 1:
-            only = instances[0]
+        only = self.only
+        if only is not None:
             return only if only.tally.total() < self.per_instance else None
         best: Instance | None = None
         best_load = self.per_instance
@@ -91,6 +94,7 @@ class Deployment:
             request.proceed()
             if len(self.queue) == waiting:
                 return
+        self.is_open = True
 
     def leave(self) -> None:
         """A request that was let in has ended."""

@@ -163,7 +163,13 @@ class UpstreamConnection(asyncio.Protocol):
             self._whole(head, b"", body)
         elif (length := head.content_length) >= 0:
             if len(body) == length:
-                self._done(b"")
+                if head.is_keep_alive and sink.is_sent and not self._is_paused:
+                    self.sink = NOBODY  # `_done`, written out
+                    self._state = _IDLE
+                    self.is_fresh = False
+                    self.instance.put_back(self)
+                else:
+                    self._done(b"")
                 sink.on_answer(head, body, True)
             elif len(body) > length:
                 self._whole(head, body[:length], body[length:])

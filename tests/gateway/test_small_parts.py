@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 from math import inf
 from uuid import UUID
 
@@ -155,7 +156,8 @@ def test_the_access_log_has_azures_fields_and_no_key(rig: Rig) -> None:
 
 
 def test_the_access_log_samples_successes_and_bounds_failures() -> None:
-    log = AccessLog(0.25, choose=iter([0.2, 0.3] * 50).__next__)
-    assert [log.wants(200) for _ in range(4)] == [True, False, True, False]
+    log = AccessLog(0.25, choose=random.Random(3).random)
+    assert 9_600 < sum(log.wants(200) for _ in range(40_000)) < 10_400
     assert sum(log.wants(500) for _ in range(1000)) == 200
-    assert not AccessLog(None, choose=lambda: 0.0).wants(500)
+    assert all(AccessLog(1, choose=lambda: 0.0).wants(200) for _ in range(3))
+    assert not any(AccessLog(None, choose=lambda: 0.0).wants(status) for status in (200, 500))
