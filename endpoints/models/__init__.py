@@ -7,16 +7,32 @@ from endpoints.models.online import DeploymentRevision, Instance, OnlineDeployme
 from endpoints.models.operations import Operation, OperationStep
 from endpoints.models.registry import Model, ModelVersion
 from endpoints.models.routing import RouteFragment, RouteVersion
+from endpoints.models.telemetry import (
+    CapacityRollup,
+    ConnectionRollup,
+    CounterReceipt,
+    GaugeRollup,
+    InstanceRollup,
+    Rollup,
+    StaleSlot,
+    TelemetryLock,
+    TrafficRollup,
+)
 from endpoints.models.uploads import Upload
 
 __all__ = [
+    "CapacityRollup",
+    "ConnectionRollup",
+    "CounterReceipt",
     "DeploymentRevision",
     "EndpointKeys",
     "Environment",
     "EnvironmentBuild",
     "EnvironmentVersion",
     "FamilyQuota",
+    "GaugeRollup",
     "Instance",
+    "InstanceRollup",
     "InstanceType",
     "Model",
     "ModelVersion",
@@ -24,8 +40,12 @@ __all__ = [
     "OnlineEndpoint",
     "Operation",
     "OperationStep",
+    "Rollup",
     "RouteFragment",
     "RouteVersion",
+    "StaleSlot",
+    "TelemetryLock",
     "TokenSigningKey",
+    "TrafficRollup",
     "Upload",
 ]

@@ -1,0 +1,105 @@
+"""Batches of counters from the gateways' stream into the finest rollups, each exactly once.
+
+A batch is read, added and noted by its id in one transaction, and only then removed from the stream: whoever is killed
+in between leaves it to the next reader, who knows its id. Gateways keep a batch until it has left the stream.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+import msgspec
+from django.conf import settings
+from redis import Redis
+from redis.exceptions import RedisError
+
+from endpoints.models.telemetry import ConnectionRollup, CounterReceipt, GaugeRollup, Rollup, TrafficRollup
+from endpoints.spec.counters import STREAM, CounterBatch
+from endpoints.spec.histogram import Histogram
+from endpoints.telemetry.cells import Cell, Cells, add, slot_of
+from endpoints.telemetry.rollups import FINEST_S, TAKEN_WITHIN_S, add_finest, locked
+
+logger = logging.getLogger(__name__)
+
+READ_AT_ONCE = 500
+# A gateway sends a batch again for ten minutes at most, and keeps it on disk for ten more.
+RECEIPTS_KEPT = timedelta(hours=1)
+
+
+def connect() -> Redis:
+    """The studio's Redis; it answers quickly or not at all."""
+    return Redis.from_url(settings.SLIPWAY_REDIS_URL, socket_timeout=5, socket_connect_timeout=2)
+
+
+def take_all(redis: Redis, *, now: datetime) -> int:
+    """Take what the stream holds; returns how many batches were new. A Redis that is away means: later."""
+    taken = 0
+    try:
+        while entries := redis.xrange(STREAM, count=READ_AT_ONCE):
+            fields = {entry_id: values for entry_id, values in entries}  # type: ignore[union-attr, misc]
+            taken += take([values.get(b"batch", b"") for values in fields.values()], now=now)
+            redis.xdel(STREAM, *fields)
+    except RedisError as error:
+        logger.debug("Counters stay where they are: %s", error)
+        return taken
+    # The stream is empty: what was noted long ago cannot come again.
+    CounterReceipt.objects.filter(taken_at__lt=now - RECEIPTS_KEPT).delete()
+    return taken
+
+
+def take(encoded: Iterable[bytes], *, now: datetime) -> int:
+    """Add the batches that were not added before; returns how many."""
+    batches = {batch.id: batch for batch in map(_decode, encoded) if batch is not None}
+    with locked():
+        known = set(CounterReceipt.objects.filter(pk__in=batches).values_list("pk", flat=True))
+        new = [batch for batch in batches.values() if batch.id not in known]
+        CounterReceipt.objects.bulk_create([CounterReceipt(batch_id=batch.id, taken_at=now) for batch in new])
+        add_finest(cells_of([batch for batch in new if _is_young(batch, now)]))
+    return len(new)
+
+
+def _decode(encoded: bytes) -> CounterBatch | None:
+    try:
+        return msgspec.json.decode(encoded, type=CounterBatch)
+    except msgspec.DecodeError as error:
+        logger.error("A batch of counters cannot be read and is dropped: %s", error)
+        return None
+
+
+def _is_young(batch: CounterBatch, now: datetime) -> bool:
+    if batch.ended_at_ms / 1000 > now.timestamp() - TAKEN_WITHIN_S:
+        return True
+    logger.warning("The counters %s are too old to be added: they ended at %d ms.", batch.id, batch.ended_at_ms)
+    return False
+
+
+def cells_of(batches: Iterable[CounterBatch]) -> dict[type[Rollup], Cells]:
+    """What the batches add to the finest slots. A batch belongs to the slot in which it ended."""
+    traffic, gauges, connections = Cells(), Cells(), Cells()
+    in_second: dict[tuple[str, str, int], list[int]] = defaultdict(lambda: [0, 0])
+    for batch in batches:
+        start_s = slot_of(batch.ended_at_ms / 1000, FINEST_S)
+        lasted_ms = max(batch.ended_at_ms - batch.started_at_ms, 0)
+        add(connections, (start_s,), Cell([batch.connections * lasted_ms, batch.accepted], [], []))
+        for one in batch.series:
+            place = (start_s, one.endpoint, one.deployment, one.status, one.model_status, one.reason, one.is_mirror)
+            counts = [one.requests, one.request_bytes, one.response_bytes]
+            add(traffic, place, Cell(counts, [], [_copy(one.latency), _copy(one.model_latency)]))
+        for gauge in batch.gauges:
+            sums = [gauge.in_flight * lasted_ms, gauge.queued * lasted_ms]
+            add(gauges, (start_s, gauge.endpoint, gauge.deployment), Cell(sums, [0, 0, gauge.limit], []))
+            together = in_second[gauge.endpoint, gauge.deployment, batch.ended_at_ms // 1000]
+            together[0] += gauge.in_flight
+            together[1] += gauge.queued
+    # A peak is that of all gateway processes together, second by second.
+    for (endpoint, deployment, second), (in_flight, queued) in in_second.items():
+        place = (slot_of(second, FINEST_S), endpoint, deployment)
+        add(gauges, place, Cell([0, 0], [in_flight, queued, 0], []))
+    return {TrafficRollup: traffic, GaugeRollup: gauges, ConnectionRollup: connections}
+
+
+def _copy(histogram: Histogram) -> Histogram:
+    return Histogram(buckets=dict(histogram.buckets), sum_us=histogram.sum_us)
