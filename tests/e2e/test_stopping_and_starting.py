@@ -79,7 +79,8 @@ def start_again(studio: RunningStudio) -> RunningStudio:
 
 
 def test_a_first_start_deploys_the_sample_and_prints_the_line_that_scores_it(first_start: RunningStudio):
-    curl = next(line.strip() for line in first_start.output if line.strip().startswith("curl "))
+    curl = next((line.strip() for line in first_start.output if line.strip().startswith("curl ")), None)
+    assert curl, "".join(first_start.output)
     answer = subprocess.run(["sh", "-c", f"{curl} --silent --fail"], capture_output=True, text=True, check=True)
     assert len(json.loads(answer.stdout)) == 2
 
