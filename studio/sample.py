@@ -85,7 +85,12 @@ def _model(actor: User, python: Path, say: Say) -> ModelVersion:
         files = [(f"model/{path.name}", stack.enter_context(path.open("rb"))) for path in sorted(folder.iterdir())]
         upload = uploads.upload_from_files(actor, files=files, purpose="model")
     model = registry.register_model(
-        actor, name=NAME, version="1", upload=upload, description="Linear regression on ten features."
+        actor,
+        name=NAME,
+        version="1",
+        upload=upload,
+        description="Linear regression on ten features.",
+        properties={"sample_request": _request()},  # what the test panel and the samples of calls begin with
     )
     say(f"  model {NAME}:{model.version} trained and registered")
     return model
@@ -127,12 +132,15 @@ def _deployment(actor: User, model: ModelVersion, environment: EnvironmentVersio
 
 def _curl(actor: User) -> str:
     key = credentials.get_credentials(actor, name=ENDPOINT).to_json()["primaryKey"]
-    body = (FOLDER / "sample-request.json").read_text(encoding="utf-8").strip()
     return (
         f"curl -X POST {settings.SLIPWAY_GATEWAY_URL}/{ENDPOINT}/score"
         f" -H 'Authorization: Bearer {key}'"
-        f" -H 'Content-Type: application/json' -d '{body}'"
+        f" -H 'Content-Type: application/json' -d '{_request()}'"
     )
+
+
+def _request() -> str:
+    return (FOLDER / "sample-request.json").read_text(encoding="utf-8").strip()
 
 
 def _patience(limit_s: float) -> Iterator[float]:

@@ -48,12 +48,18 @@ def environment_detail(request: Request, name: str, version: str = "latest") -> 
         "row": row,
         "versions": versions,
         "build": build,
+        "is_asked_python": build is not None and _is_within(build.python_used, build.python_requested),
         "users": users,
         "may_write": grants.allows(actions.ENVIRONMENTS_WRITE),
         "may_delete": grants.allows(actions.ENVIRONMENTS_DELETE),
     }
     is_settled = build is None or build.state not in UNDER_WAY
     return polled(request, "pages/environments/detail.html", context, fragment="build", is_settled=is_settled)
+
+
+def _is_within(used: str, requested: str) -> bool:
+    """Whether 3.11.7 is what was asked for as 3.11."""
+    return used == requested or used.startswith(f"{requested}.")
 
 
 @require_http_methods(["GET", "POST"])

@@ -18,6 +18,7 @@ from endpoints.spec.states import OperationState
 from studio.access import actions
 from studio.access.policy import grants_of
 from studio.pages.answers import Request, page, polled
+from studio.pages.endpoint_access import request_of
 from studio.pages.lists import matching, words_of
 from studio.pages.samples import curl
 
@@ -42,7 +43,7 @@ def home(request: Request) -> HttpResponse:
         "totals": totals,
         "may_deploy": grants.allows(actions.ENDPOINTS_WRITE) and grants.allows(actions.DEPLOYMENTS_WRITE),
         "first": first,
-        "curl": curl(selectors.scoring_uri(first)) if first else "",
+        "curl": curl(selectors.scoring_uri(first), body=request_of(user, first)) if first else "",
     }
     is_settled = not any(one.state == OperationState.RUNNING for one in operations)
     return polled(request, "pages/home.html", context, fragment="live", is_settled=is_settled)

@@ -216,7 +216,7 @@ def _sample(user: User, deployments: list[OnlineDeployment], chosen: str) -> str
     candidates = [one for one in deployments if one.name == chosen] or deployments
     candidates.sort(key=lambda one: -int(one.endpoint.traffic.get(one.name, 0)))
     for deployment in candidates[:1]:
-        return bodies.swagger_sample(_swagger(user, deployment)) or _kept(user, deployment) or bodies.EMPTY_SAMPLE
+        return bodies.swagger_sample(_swagger(user, deployment)) or kept_request(deployment) or bodies.EMPTY_SAMPLE
     return bodies.EMPTY_SAMPLE
 
 
@@ -233,8 +233,8 @@ def _swagger(user: User, deployment: OnlineDeployment) -> object:
         return None
 
 
-def _kept(user: User, deployment: OnlineDeployment) -> str:
-    revision = selectors.current_revision(user, deployment)
-    model = revision.model_version
+def kept_request(deployment: OnlineDeployment) -> str:
+    """The sample request kept with an authorised deployment or its model, "" for none."""
+    model = selectors.revision_now(deployment).model_version
     of_model = [model.properties, model.tags] if model else []
     return bodies.kept_sample([deployment.properties, deployment.tags, *of_model])

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from textwrap import dedent
 
-SAMPLE_BODY = {"data": [[1, 2, 3, 4]]}
+EMPTY_BODY = '{"data": []}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,10 +17,9 @@ class Sample:
     text: str
 
 
-def samples_for(*, name: str, scoring_uri: str, auth_mode: str) -> list[Sample]:
-    """The same call with curl, Python, JavaScript and the command line."""
+def samples_for(*, name: str, scoring_uri: str, auth_mode: str, body: str = EMPTY_BODY) -> list[Sample]:
+    """The same call with curl, Python, JavaScript and the command line. body: JSON on one line."""
     variable = "SLIPWAY_KEY" if auth_mode == "key" else "SLIPWAY_TOKEN_OF_ENDPOINT"
-    body = json.dumps(SAMPLE_BODY)
     return [
         Sample("curl", curl(scoring_uri, variable, body)),
         Sample("Python", _python(scoring_uri, variable, body)),
@@ -29,7 +28,7 @@ def samples_for(*, name: str, scoring_uri: str, auth_mode: str) -> list[Sample]:
     ]
 
 
-def curl(scoring_uri: str, variable: str = "SLIPWAY_KEY", body: str = json.dumps(SAMPLE_BODY)) -> str:
+def curl(scoring_uri: str, variable: str = "SLIPWAY_KEY", body: str = EMPTY_BODY) -> str:
     return "\n".join(
         [
             f"curl {scoring_uri} \\",
@@ -77,6 +76,14 @@ def _javascript(scoring_uri: str, variable: str, body: str) -> str:
         console.log(await answer.json());
         """
     ).rstrip()
+
+
+def on_one_line(text: str) -> str:
+    """JSON without its line breaks; text that is no JSON as it is."""
+    try:
+        return json.dumps(json.loads(text), ensure_ascii=False)
+    except ValueError:
+        return text
 
 
 def _command_line(name: str) -> str:
