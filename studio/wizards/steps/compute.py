@@ -15,20 +15,18 @@ from studio.wizards.steps.base import Step
 MAX_TIMEOUT_MS = 180_000
 
 
-def _number(label: str, initial: int, help_text: str, *, most: int | None = None) -> forms.IntegerField:
-    return forms.IntegerField(
-        label=label, required=False, min_value=1, max_value=most, initial=initial, help_text=help_text
-    )
+def _number(label: str, initial: int, *, most: int | None = None) -> forms.IntegerField:
+    return forms.IntegerField(label=label, required=False, min_value=1, max_value=most, initial=initial)
 
 
 def _probe(prefix: str) -> dict[str, forms.IntegerField]:
     """The five fields of one probe, named as in the document."""
     defaults = Probe()
     return {
-        f"{prefix}_initial_delay": _number("Initial delay", defaults.initial_delay, "s before failures count"),
-        f"{prefix}_period": _number("Period", defaults.period, "s between probes"),
-        f"{prefix}_timeout": _number("Time-out", defaults.timeout, "s"),
-        f"{prefix}_failure_threshold": _number("Failures allowed", defaults.failure_threshold, "in a row"),
+        f"{prefix}_initial_delay": _number("Initial delay, s", defaults.initial_delay),
+        f"{prefix}_period": _number("Period, s", defaults.period),
+        f"{prefix}_timeout": _number("Time-out, s", defaults.timeout),
+        f"{prefix}_failure_threshold": _number("Failures in a row", defaults.failure_threshold),
     }
 
 
@@ -41,9 +39,9 @@ class ComputeStep(Step):
         initial=1,
         help_text="Three or more survive the loss of one.",
     )
-    request_timeout_ms = _number("Request time-out", 5000, "ms, at most 180,000", most=MAX_TIMEOUT_MS)
-    max_concurrent_requests_per_instance = _number("Requests at once, an instance", 1, "more wait, or get 429")
-    max_queue_wait_ms = _number("Longest wait in the queue", 500, "ms")
+    request_timeout_ms = _number("Time-out, ms", 5000, most=MAX_TIMEOUT_MS)
+    max_concurrent_requests_per_instance = _number("At once", 1)
+    max_queue_wait_ms = _number("Wait at most, ms", 500)
     liveness_initial_delay, liveness_period, liveness_timeout, liveness_failure_threshold = _probe("liveness").values()
     readiness_initial_delay, readiness_period, readiness_timeout, readiness_failure_threshold = _probe(
         "readiness"
