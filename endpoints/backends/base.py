@@ -67,6 +67,7 @@ class InstanceTemplate:
     """All that an instance of one revision needs, the same for each.
 
     entry_script: path of the scoring script within the code tree. cpu_cores, memory_bytes: limits, None for none.
+    has_egress: whether it may reach beyond its endpoint's network; only containers can be kept from it.
     environment_variables: the user's; they lose against the ones the contract sets.
     """
 
@@ -81,6 +82,7 @@ class InstanceTemplate:
     max_concurrent_requests: int = 1
     request_timeout_ms: int = 5000
     model_mount_path: str = ""
+    has_egress: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from typing import Any
 import docker
 import uv as uv_package
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.types import Mount
 
 from endpoints.environments.build_lock import build_lock
 from endpoints.environments.builds import BuildCanceled, BuildFailed, BuildResult
@@ -189,7 +190,7 @@ class ImageBuilder:
     ) -> list[str]:
         """Run the build container to its end and leave it, stopped, under its name; returns its output."""
         self._discard(key)
-        with self._lent(recipe) as volumes:
+        with self._lent(recipe) as mounts:
             options = "--system-site-packages" if is_bare_image else ""
             container = self.client.containers.create(
                 base,
@@ -197,7 +198,7 @@ class ImageBuilder:
                 command=[recipe.python, options],
                 name=_builder_name(key),
                 user="0",
-                volumes=volumes,
+                mounts=mounts,
                 labels={"slipway.role": "builder"},
                 working_dir="/",
             )
@@ -218,7 +219,7 @@ class ImageBuilder:
         return lines
 
     @contextlib.contextmanager
-    def _lent(self, recipe: Recipe) -> Iterator[dict[str, dict[str, str]]]:
+    def _lent(self, recipe: Recipe) -> Iterator[list[Mount]]:
         """What the build container sees of the host: uv, its cache, requirements, index settings, certificates."""
         cache = self._home.root / "cache" / "uv-images"
         cache.mkdir(parents=True, exist_ok=True)
@@ -226,21 +227,23 @@ class ImageBuilder:
             name: value for name, value in self._environ.items() if name.startswith(_LENT) and name not in _NOT_LENT
         }
         environ.update(UV_CACHE_DIR="/build/cache", UV_LINK_MODE="copy", HOME="/tmp")  # noqa: S108 -- in the container
-        volumes = {str(cache): {"bind": "/build/cache", "mode": "rw"}}
-        volumes[str(uv_package.find_uv_bin())] = {"bind": "/build/uv", "mode": "ro"}
+        # Mounts, not volumes: those would be written into the image's configuration.
+        mounts = [
+            Mount("/build/cache", str(cache), type="bind"),
+            Mount("/build/uv", str(uv_package.find_uv_bin()), type="bind", read_only=True),
+        ]
         if (bundle := self._environ.get("SSL_CERT_FILE")) and Path(bundle).is_file():
-            volumes[bundle] = {"bind": "/build/ca.crt", "mode": "ro"}
+            mounts.append(Mount("/build/ca.crt", bundle, type="bind", read_only=True))
             environ["SSL_CERT_FILE"] = "/build/ca.crt"
-        for folder in self._local_indexes():
-            volumes[folder] = {"bind": folder, "mode": "ro"}
+        mounts += [Mount(folder, folder, type="bind", read_only=True) for folder in set(self._local_indexes())]
         with tempfile.TemporaryDirectory(prefix="slipway-build-") as scratch:
             exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in environ.items())
             (Path(scratch) / "environment").write_text(exports, encoding="utf-8")
             wanted = "\n".join([*recipe.options, *recipe.requirements, ""]) if recipe.requirements else ""
             (Path(scratch) / "requirements.txt").write_text(wanted, encoding="utf-8")
             for name in ("environment", "requirements.txt"):
-                volumes[str(Path(scratch) / name)] = {"bind": f"/build/{name}", "mode": "ro"}
-            yield volumes
+                mounts.append(Mount(f"/build/{name}", str(Path(scratch) / name), type="bind", read_only=True))
+            yield mounts
 
     def _local_indexes(self) -> Iterator[str]:
         """Folders of this host that its own configuration names as package sources."""

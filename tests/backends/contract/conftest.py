@@ -7,11 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.backends.contract.harness import FakeHarness, ProcessHarness, Target, closing
-
-HARNESSES: dict[str, type[FakeHarness] | type[ProcessHarness]] = {"fake": FakeHarness, "process": ProcessHarness}
+from tests.backends.contract.harness import DockerHarness, FakeHarness, ProcessHarness, Target, closing
 
 
-@pytest.fixture(params=sorted(HARNESSES))
+@pytest.fixture(
+    params=[
+        pytest.param(FakeHarness, id="fake"),
+        pytest.param(ProcessHarness, id="process"),
+        pytest.param(DockerHarness, id="docker", marks=pytest.mark.docker),
+    ]
+)
 def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Target]:
-    yield from closing(Target(HARNESSES[request.param](tmp_path)))
+    yield from closing(Target(request.param(tmp_path)))

@@ -12,6 +12,9 @@ from io import BytesIO
 from pathlib import Path
 from typing import Protocol
 
+import docker
+import docker.errors
+
 from endpoints.assets import AssetStore
 from endpoints.backends.base import (
     Backend,
@@ -24,12 +27,17 @@ from endpoints.backends.base import (
     StartInstance,
     StopInstance,
 )
+from endpoints.backends.docker import DockerBackend
 from endpoints.backends.fake import FakeBackend, Script
 from endpoints.backends.process import ProcessBackend
+from endpoints.environments import EnvironmentSpec
+from endpoints.environments.image_builder import ImageBuilder
 from endpoints.spec.failure import Failure
 from endpoints.spec.home import Home
 from endpoints.spec.states import FailureCode
+from tests.conftest import need
 
+BASE_IMAGE = os.environ.get("SLIPWAY_TEST_BASE_IMAGE", "slipway-base:py3.11")
 BLUE = DeploymentRef("sample", "blue")
 GREEN = DeploymentRef("sample", "green")
 TINY_SERVER = Path(__file__).resolve().parent.parent / "tiny_server"
@@ -49,6 +57,7 @@ class Target:
 
     def __init__(self, harness: Harness) -> None:
         self.harness, self.backend = harness, harness.backend
+        self.is_real = not isinstance(harness.backend, FakeBackend)  # somebody listens where it says
 
     def template(self, behaviour: str = "", *, revision: int = 1) -> InstanceTemplate:
         variables = {"BEHAVIOUR": behaviour} if behaviour else {}
@@ -121,6 +130,44 @@ class ProcessHarness:
     def end_from_outside(self, instance: ObservedInstance) -> None:
         assert instance.pid is not None
         os.kill(instance.pid, signal.SIGKILL)
+
+
+class DockerHarness:
+    """Real containers of a bare environment, running the tiny server. Skipped without an engine and its base image."""
+
+    def __init__(self, folder: Path) -> None:
+        client = engine()
+        home = Home(folder / "home")
+        store = AssetStore(home.blobs)
+        (folder / "code").mkdir()
+        (folder / "code" / "score.py").write_text("def init(): ...\ndef run(data): return data\n")
+        image = ImageBuilder(home, client=client).build(EnvironmentSpec(image=BASE_IMAGE)).image
+        self.backend = DockerBackend(home, client=client, server_package=TINY_SERVER, remove_grace_s=1.0)
+        self.template = InstanceTemplate(
+            revision=1,
+            runtime=Runtime(key="k", image=image),
+            model=MountedModel("regression", "3", store.add_file(BytesIO(b"weights"), root_name="model.pkl").digest),
+            code_digest=store.add_tree(folder / "code").digest,
+            entry_script="score.py",
+            memory_bytes=256 * 1024**2,
+            cpu_cores=1,
+        )
+
+    def end_from_outside(self, instance: ObservedInstance) -> None:
+        assert instance.pid is not None
+        os.kill(instance.pid, signal.SIGKILL)
+
+
+def engine() -> docker.DockerClient:
+    """The engine DOCKER_HOST names, with the base image that tests build on."""
+    try:
+        client = docker.from_env(timeout=30)
+        has_base = bool(client.images.list(BASE_IMAGE))
+    except docker.errors.DockerException as error:
+        need("docker", is_there=False, reason=f"no engine answers ({error})")
+        raise
+    need("docker", is_there=has_base, reason=f"the engine has no image {BASE_IMAGE}")
+    return client
 
 
 def closing(target: Target) -> Iterator[Target]:

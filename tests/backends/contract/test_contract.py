@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+from contextlib import nullcontext
+
 from endpoints.backends.base import Phase
 from endpoints.spec.states import FailureCode
 from tests.backends.contract.harness import BLUE, GREEN, Target
@@ -18,15 +21,16 @@ def test_nothing_is_observed_of_a_deployment_that_was_never_started(target: Targ
 def test_a_started_instance_comes_to_run_and_says_where_it_listens(target: Target):
     target.start("blue-1")
     instance = target.until(is_all(Phase.RUNNING))["blue-1"]
-    assert (instance.host, instance.revision) == ("127.0.0.1", 1)
-    assert instance.port > 0
+    assert instance.revision == 1
+    with socket.create_connection((instance.host, instance.port), timeout=5) if target.is_real else nullcontext():
+        assert instance.port > 0
     assert instance.started_at is not None and instance.started_at.tzinfo is not None
 
 
-def test_two_instances_listen_on_two_ports(target: Target):
+def test_two_instances_listen_at_two_places(target: Target):
     target.start("blue-1", "blue-2")
     found = target.until(is_all(Phase.RUNNING))
-    assert found["blue-1"].port != found["blue-2"].port
+    assert len({(instance.host, instance.port) for instance in found.values()}) == 2
 
 
 def test_an_instance_still_in_init_is_starting_and_has_no_port(target: Target):
