@@ -49,7 +49,11 @@ class App:
 
     def __init__(self, script: Script, settings: Settings, swagger: Swagger, *, log_request: LogRequest) -> None:
         self.adapter, self._wants_headers = adapt(script.run)
-        self.watchdog = Watchdog(timeout_ms=settings.scoring_timeout_ms, stuck_after_ms=settings.stuck_after_ms)
+        self.watchdog = Watchdog(
+            timeout_ms=settings.scoring_timeout_ms,
+            stuck_after_ms=settings.stuck_after_ms,
+            worker_timeout_s=settings.worker_timeout_s,
+        )
         self.is_async = is_async(script.run)
         self._run = script.run
         self._run_batch = script.run_batch

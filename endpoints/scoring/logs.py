@@ -93,9 +93,18 @@ class RecordHandler(logging.Handler):
         super().__init__()
         self._pipe = pipe
 
+    def handle(self, record: logging.LogRecord) -> bool:
+        """The pipe has a lock of its own."""
+        is_wanted = bool(self.filter(record))
+        if is_wanted:
+            self.emit(record)
+        return is_wanted
+
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            self._pipe.emit(_level(record.levelno), record.name, self.format(record), at=record.created)
+            is_plain = self.formatter is None and record.exc_info is None and record.stack_info is None
+            message = record.getMessage() if is_plain else self.format(record)
+            self._pipe.emit(_level(record.levelno), record.name, message, at=record.created)
         except Exception:  # noqa: BLE001
             self.handleError(record)
 

@@ -63,6 +63,7 @@ class Server:
         self._has_siblings = has_siblings
         self._flush = flush
         self._on_stuck = on_stuck
+        app.watchdog.on_expired = self._give_up
         self._poller = Poller()
         self._connections: Dict[int, Connection] = {}
         self._busy: Set[Connection] = set()  # whose calls other threads have
@@ -520,6 +521,13 @@ class Server:
             self._on_stuck()
         self._end()
         return False
+
+    def _give_up(self, call: Call) -> None:
+        """WORKER_TIMEOUT: answer for the call, then end the process; the supervisor starts another."""
+        logger.error("run() exceeded the worker's time limit; the worker is replaced.")
+        call.connection.answer(fatal(500), method="GET", keep_alive=False, is_http10=call.request.is_http10)
+        self._flush()
+        os._exit(1)
 
     def _end(self) -> None:
         self._is_done = True

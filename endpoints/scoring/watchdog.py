@@ -10,7 +10,7 @@ import threading
 import time
 import traceback
 from types import FrameType
-from typing import Dict, Optional
+from typing import Callable, Dict, Optional
 
 from .call import Call
 
@@ -18,9 +18,14 @@ logger = logging.getLogger("azmlinfsrv")
 
 
 class Watchdog:
-    """timeout_ms: 0 for no limit. `check` is called every few milliseconds while a call may be running."""
+    """Ends calls after `timeout_ms`, and with `on_expired` the worker itself after `worker_timeout_s`; 0 for no limit.
 
-    def __init__(self, *, timeout_ms: int, stuck_after_ms: int) -> None:
+    `check` is called every few milliseconds while a call may be running.
+    """
+
+    def __init__(self, *, timeout_ms: int, stuck_after_ms: int, worker_timeout_s: int) -> None:
+        self._worker_timeout_s = worker_timeout_s
+        self.on_expired: Optional[Callable[[Call], None]] = None
         self._timeout_s = timeout_ms / 1000
         self._stuck_after_s = stuck_after_ms / 1000
         self._main_id = threading.main_thread().ident or 0
@@ -60,6 +65,9 @@ class Watchdog:
             if self._stuck_after_s and seconds > self._stuck_after_s and not call.is_reported:
                 call.is_reported = True
                 self._report(call, seconds)
+            if 0 < self._worker_timeout_s < seconds and self.on_expired is not None:
+                self._report(call, seconds)
+                self.on_expired(call)
 
     def _end(self, call: Call) -> None:
         with self._lock:

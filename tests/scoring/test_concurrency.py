@@ -227,6 +227,17 @@ def test_a_stuck_run_is_reported_with_its_stack(start: Start) -> None:
     assert re.search(r"score\.py\", line \d, in deep", report["message"])
 
 
+def test_a_worker_that_exceeds_its_time_limit_is_replaced(start: Start) -> None:
+    script = "import time\ndef init(): pass\ndef run(raw):\n    while raw == '1': time.sleep(0.01)"
+    running = start(script, WORKER_TIMEOUT="1")
+    reply = running.score(1, x_request_id="endless")
+    assert (reply.status, reply.headers["content-type"]) == (500, "text/html")
+    assert "endless" in running.wait_for_message("Its stack now")["message"]
+    running.wait_until(lambda: sum("ready for serving" in message for message in running.messages()) == 2)
+    assert running.score(2).status == 200
+    assert running.status["restarts"] == 1
+
+
 BATCH = """
     import json
     sizes = []
