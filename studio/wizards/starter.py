@@ -96,6 +96,12 @@ def scoring_script(model_file: str) -> str:
     return _PLAIN
 
 
+def renewed(script: str, before: str, now: str) -> str:
+    """`script` for another model file, as long as nobody has changed the starter it was."""
+    is_untouched = script.replace("\r\n", "\n").rstrip() == scoring_script(before).rstrip()
+    return scoring_script(now) if is_untouched else script
+
+
 def model_file(paths: list[str]) -> str:
     """The one of `paths` that looks most like the model itself, "" for none."""
     known = [path for path in paths if PurePosixPath(path).suffix.lower() in {*_JOBLIB_SUFFIXES, ".onnx"}]

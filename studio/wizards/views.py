@@ -19,8 +19,8 @@ from studio.access.models import User
 from studio.access.policy import grants_of
 from studio.templatetags.look import Share
 from studio.wizards import documents as docs
-from studio.wizards import files, progress
-from studio.wizards.answers import Answers
+from studio.wizards import files, progress, starter
+from studio.wizards.answers import Answers, ModelAnswer
 from studio.wizards.creation import CreationFailed, create
 from studio.wizards.models import DeploymentDraft
 from studio.wizards.shares import shares_of
@@ -175,11 +175,22 @@ class DeployWizard(NamedUrlWizardView):  # type: ignore[misc]
     def _store(self, step: str, form: Step) -> None:
         """Keep the step's own fields as texts."""
         names = [form.add_prefix(name) for name in form.fields]
+        model_before = self.reached.answers.model
         sent = self.request.POST
         self.storage.set_step_data(step, {name: sent.getlist(name) for name in names if name in sent})
         self._reached = None
+        if step == "model":
+            self._renew_starter(model_before)
         if endpoint := self.reached.answers.endpoint:
             self.draft.title = f"{endpoint.name} / {endpoint.deployment}"
+
+    def _renew_starter(self, model_before: ModelAnswer | None) -> None:
+        """A starter script nobody touched follows the model."""
+        kept = self.storage.data["step_data"].get("environment", {}).get("environment-script")
+        if kept:
+            files_of = [model.main_file if model else "" for model in (model_before, self.reached.answers.model)]
+            kept[0] = starter.renewed(kept[0], *files_of)
+            self._reached = None
 
     def _remember_wish(self) -> None:
         if "wish" not in self.storage.extra_data:

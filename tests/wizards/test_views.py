@@ -10,7 +10,7 @@ from django.test import Client
 
 from endpoints.models import FamilyQuota, ModelVersion, OnlineDeployment, OnlineEndpoint
 from studio.access.models import User
-from studio.wizards import progress
+from studio.wizards import progress, starter
 from studio.wizards.models import DeploymentDraft
 from tests.wizards.conftest import stored, typed
 
@@ -109,6 +109,20 @@ def test_save_draft_keeps_even_what_is_wrong(browser: Client, draft: DeploymentD
     page = browser.get(address(draft, "compute")).content.decode()
     assert 'value="999"' in page
     assert browser.get(address(draft, "review"))["Location"] == address(draft, "compute")
+
+
+def test_an_untouched_starter_follows_the_model(browser: Client, draft: DeploymentDraft) -> None:
+    script = starter.scoring_script("model.pkl")
+    browser.post(address(draft, "environment"), typed("environment", script=script.replace("\n", "\r\n")))
+    sent = typed("model", source="upload", name="other")
+    sent |= {"model-files": SimpleUploadedFile("better.joblib", b"1")}  # type: ignore[dict-item]
+    browser.post(address(draft, "model"), sent)
+    assert "better.joblib" in browser.get(address(draft, "environment")).content.decode()
+
+
+def test_a_script_somebody_changed_stays(browser: Client, draft: DeploymentDraft) -> None:
+    browser.post(address(draft, "model"), typed("model", source="none"))
+    assert "return raw_data" in browser.get(address(draft, "environment")).content.decode()
 
 
 def test_back_keeps_what_stands_on_the_page(browser: Client, draft: DeploymentDraft) -> None:
