@@ -28,6 +28,7 @@ from studio.pages import bodies
 from studio.pages.answers import Request, page, wants_fragment
 from studio.pages.call_as_code import Call, as_curl, as_python
 from studio.pages.endpoints import frame
+from studio.pages.samples import variable_of
 from studio.templatetags.look import colour
 
 TEMPLATE = "pages/endpoints/test.html"
@@ -100,6 +101,7 @@ class Outcome:
     request_id: str
     headers: list[tuple[str, str]]
     body: bodies.ShownBody
+    variable: str
     curl: str
     python: str
     colour: str = ""
@@ -133,7 +135,7 @@ def test_panel(request: Request, name: str) -> HttpResponse:
     outcome = None
     if form.is_valid():
         try:
-            outcome = _send(request.user, name, form, str(context["scoring_uri"]), deployments)
+            outcome = _send(request.user, name, form, deployments)
         except SlipwayError as error:
             add_domain_errors(form, error)
     return _answer(request, context | {"form": form, "outcome": outcome})
@@ -173,7 +175,8 @@ def _deployments(user: User, name: str) -> Iterator[OnlineDeployment]:
         return
 
 
-def _send(user: User, name: str, form: InvokeForm, scoring_uri: str, deployments: list[OnlineDeployment]) -> Outcome:
+def _send(user: User, name: str, form: InvokeForm, deployments: list[OnlineDeployment]) -> Outcome:
+    endpoint = selectors.get_endpoint(user, name)
     body, content_type = form.payload()
     chosen = form.cleaned_data["deployment"]
     result = services.invoke(
@@ -181,8 +184,8 @@ def _send(user: User, name: str, form: InvokeForm, scoring_uri: str, deployments
     )
     file = form.cleaned_data.get("file")
     call = Call(
-        scoring_uri=scoring_uri,
-        variable="SLIPWAY_KEY",
+        scoring_uri=selectors.scoring_uri(endpoint),
+        variable=variable_of(endpoint.auth_mode),
         content_type=content_type,
         body=file.name if file else body.decode(),
         is_file=bool(file),
@@ -196,6 +199,7 @@ def _send(user: User, name: str, form: InvokeForm, scoring_uri: str, deployments
         request_id=result.request_id,
         headers=sorted(headers.items()),
         body=bodies.shown(result.body, headers.get("content-type", "")),
+        variable=call.variable,
         curl=as_curl(call),
         python=as_python(call),
         colour=next((colour(one) for one in deployments if one.name == result.deployment), ""),

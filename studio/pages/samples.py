@@ -1,8 +1,12 @@
-"""Programs that call an endpoint, ready to be copied. Text only: it knows no database and no request."""
+"""Programs that call an endpoint, ready to be copied. Text only: it knows no database and no request.
+
+A request kept with a model is somebody else's text: it is quoted for the language it stands in.
+"""
 
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import dataclass
 from textwrap import dedent
 
@@ -19,7 +23,7 @@ class Sample:
 
 def samples_for(*, name: str, scoring_uri: str, auth_mode: str, body: str = EMPTY_BODY) -> list[Sample]:
     """The same call with curl, Python, JavaScript and the command line. body: JSON on one line."""
-    variable = "SLIPWAY_KEY" if auth_mode == "key" else "SLIPWAY_TOKEN_OF_ENDPOINT"
+    variable = variable_of(auth_mode)
     return [
         Sample("curl", curl(scoring_uri, variable, body)),
         Sample("Python", _python(scoring_uri, variable, body)),
@@ -28,13 +32,18 @@ def samples_for(*, name: str, scoring_uri: str, auth_mode: str, body: str = EMPT
     ]
 
 
+def variable_of(auth_mode: str) -> str:
+    """The environment variable in which the samples expect the caller's secret."""
+    return "SLIPWAY_KEY" if auth_mode == "key" else "SLIPWAY_TOKEN_OF_ENDPOINT"
+
+
 def curl(scoring_uri: str, variable: str = "SLIPWAY_KEY", body: str = EMPTY_BODY) -> str:
     return "\n".join(
         [
             f"curl {scoring_uri} \\",
             f'  -H "Authorization: Bearer ${variable}" \\',
             '  -H "Content-Type: application/json" \\',
-            f"  -d '{body}'",
+            f"  -d {shlex.quote(body)}",
         ]
     )
 
@@ -48,7 +57,7 @@ def _python(scoring_uri: str, variable: str, body: str) -> str:
 
         request = urllib.request.Request(
             "{scoring_uri}",
-            data=json.dumps({body}).encode(),
+            data={body!r}.encode(),
             headers={{
                 "Authorization": f"Bearer {{os.environ['{variable}']}}",
                 "Content-Type": "application/json",
@@ -70,7 +79,7 @@ def _javascript(scoring_uri: str, variable: str, body: str) -> str:
             "Authorization": `Bearer ${{process.env.{variable}}}`,
             "Content-Type": "application/json",
           }},
-          body: JSON.stringify({body}),
+          body: {json.dumps(body)},
         }});
         if (!answer.ok) throw new Error(`${{answer.status}} ${{await answer.text()}}`);
         console.log(await answer.json());
