@@ -52,13 +52,14 @@ class ModelAnswer:
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentAnswer:
-    """`kind` says whether it is registered already, or what `definition` holds."""
+    """`kind` says whether it is registered already, or what `definition` holds. build: `built 2 d ago`, for people."""
 
     name: str
     version: str
     kind: Literal["registered", "conda", "requirements"]
     image: str = ""
     definition: str = ""
+    build: str = ""
 
     @property
     def reference(self) -> str:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Literal, cast
 
 from django import forms
+from django.utils import timezone
 
 from endpoints import selectors
 from endpoints.models import EnvironmentVersion
@@ -15,6 +16,7 @@ from endpoints.spec.errors import Forbidden, SlipwayError
 from endpoints.spec.names import asset_name_problem, version_problem
 from studio.access import actions
 from studio.access.policy import is_allowed
+from studio.templatetags.look import age_words
 from studio.wizards import files, starter
 from studio.wizards.answers import Answers, CodeAnswer, EnvironmentAnswer
 from studio.wizards.definitions import ENVIRONMENT_VARIABLE, definition_errors, script_error
@@ -131,7 +133,7 @@ class EnvironmentStep(Step):
         kind = cast(Literal["registered", "conda", "requirements"], self.cleaned_data["environment"])
         if kind == "registered":
             name, _, version = self.text("registered").rpartition(":")
-            return EnvironmentAnswer(name=name, version=version, kind=kind)
+            return EnvironmentAnswer(name=name, version=version, kind=kind, build=self._build_words())
         return EnvironmentAnswer(
             name=self.text("name"),
             version=self.text("version"),
@@ -139,6 +141,13 @@ class EnvironmentStep(Step):
             image=self.text("image") or starter.DEFAULT_IMAGE,
             definition=_unix(self.cleaned_data[kind]),
         )
+
+    def _build_words(self) -> str:
+        """Whether the first instance will have to wait for a build."""
+        build = selectors.build_of(self.user, self.version_row)
+        if build is None or build.state != "Succeeded" or build.finished_at is None:
+            return "not built yet"
+        return f"built {age_words(timezone.now() - build.finished_at)}"
 
     def _code_answer(self) -> CodeAnswer:
         if self.cleaned_data["code"] == "upload":
@@ -152,6 +161,7 @@ class EnvironmentStep(Step):
         except SlipwayError as error:
             self.note(error, "registered")
             return
+        self.version_row = row
         if row.archived_at:
             self.refuse("registered", f"{reference} is archived. Restore it, or choose another version.")
 
