@@ -27,7 +27,10 @@ def _phrase(status: int) -> str:
 
 
 class AccessLog:
-    """Lines since they were last taken. `sample`: the part of successful requests that is logged; None: nothing is."""
+    """Lines since they were last taken. `sample`: the part of successful requests that is logged; None: nothing is.
+
+    until_next: how many successes until one is logged.
+    """
 
     def __init__(self, sample: float | None, *, choose: Callable[[], float]) -> None:
         self._sample = sample or 0.0
@@ -35,16 +38,16 @@ class AccessLog:
         self._failures_left = 0 if sample is None else MAX_FAILURES_A_SECOND
         self._failures_a_second = self._failures_left
         self._lines: list[bytes] = []
-        self._until_next = self._gap()
+        self.until_next = self._gap()
         self.dropped = 0
 
     def wants(self, status: int) -> bool:
         """Whether this request is to be logged."""
         if status < 400:
-            self._until_next -= 1
-            if self._until_next > 0:
+            self.until_next -= 1
+            if self.until_next > 0:
                 return False
-            self._until_next = self._gap()
+            self.until_next = self._gap()
             return self._sample > 0
         if self._failures_left > 0:
             self._failures_left -= 1

@@ -110,7 +110,7 @@ class Board:
 
 
 class Tally:
-    """One shared count. `own` is this process's part of it."""
+    """One shared count. `own` is this process's part of it; alone, a process may change it without showing it."""
 
     __slots__ = ("_board", "_cell", "_row", "own")
 
@@ -126,6 +126,10 @@ class Tally:
 
     def leave(self) -> None:
         self.own -= 1
+        self._board.cells[self._cell] = self.own
+
+    def show(self) -> None:
+        """Let the other processes see a part that was changed by hand."""
         self._board.cells[self._cell] = self.own
 
     def put(self, value: int) -> None:

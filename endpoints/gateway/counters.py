@@ -11,7 +11,7 @@ from endpoints.spec.counters import KEPT_SECONDS, CounterBatch, Gauge, Series, S
 from endpoints.spec.histogram import BUCKETS_PER_LOG
 
 
-def count(series: Series, *, request_bytes: int, response_bytes: int, seconds: float, model_seconds: float) -> None:
+def count(series: Series, request_bytes: int, response_bytes: int, seconds: float, model_seconds: float) -> None:
     """Count one request; model_seconds is negative when no instance was asked."""
     series.requests += 1
     series.request_bytes += request_bytes
@@ -43,6 +43,7 @@ class Counters:
         self.epoch = 0
         self._started_at_ms = int(wall_clock() * 1000)
         self._last_gauges: tuple[Gauge, ...] = ()
+        self._last_connections = 0
         self.connections = 0
         self.accepted = 0
 
@@ -54,10 +55,11 @@ class Counters:
         return series
 
     def take_batch(self, gauges: Iterable[Gauge] = ()) -> CounterBatch | None:
-        """Everything since the last call, or None when nothing happened and nothing changed."""
+        """Everything since the last call; None when nothing happened, nothing is under way and no one is connected."""
         now_ms = int(self._wall_clock() * 1000)
         shown = tuple(gauges)
-        if not self._series and not self.accepted and shown == self._last_gauges:
+        is_idle = not (shown or self._last_gauges or self.connections or self._last_connections)
+        if not self._series and not self.accepted and is_idle:
             self._started_at_ms = now_ms
             return None
         self._sequence += 1
@@ -75,6 +77,7 @@ class Counters:
         self.epoch += 1
         self.accepted = 0
         self._last_gauges = shown
+        self._last_connections = self.connections
         self._started_at_ms = now_ms
         return batch
 

@@ -47,7 +47,6 @@ class Exchange:
         "_has_keys",
         "_is_entered",
         "_is_held",
-        "_is_usual",
         "_is_waiting_for_body",
         "_mirror",
         "_parts",
@@ -65,6 +64,7 @@ class Exchange:
         "is_over",
         "is_sent",
         "is_tunnel",
+        "is_usual",
         "model_seconds",
         "model_status",
         "plane",
@@ -86,13 +86,14 @@ class Exchange:
         self.request_id = self.plane.next_request_id()
         self.endpoint: Endpoint = NOTHING_YET
         self.deployment: Deployment = NOTHING_YET
-        self.instance: Instance | None = None
+        self.instance: Instance = NOTHING_YET
         self.upstream: UpstreamConnection | None = None
         self.is_head_request = head.method == b"HEAD"
         self.is_body_complete = False
         self.is_sent = False
         self.is_answered = False
         self.is_tunnel = False
+        self.is_usual = False
         self.is_over = False
         self.request_bytes = 0
         self.answer_bytes = 0
@@ -108,7 +109,6 @@ class Exchange:
         self._has_keys = False
         self._is_entered = False
         self._is_held = False
-        self._is_usual = False
         self._is_waiting_for_body = False
         self._mirror: Deployment | None = None
         self._parts: list[bytes] = NOTHING_YET
@@ -122,43 +122,52 @@ class Exchange:
         self.is_body_complete = is_complete
         self._parts = [body]
         self.request_bytes = self._parts_size = len(body)
-        head, plane = self.head, self.plane
-        try:
-            if is_complete and head.is_usual_for is plane.book.table:
-                endpoint = self.endpoint = head.endpoint
-                choices = endpoint.choices
-                deployment = self.deployment = choices[int(plane.random() * len(choices))]
-                instance = deployment.only
-                if (
-                    instance is not None
-                    and instance.idle
-                    and deployment.is_open
-                    and deployment.tally.total() < deployment.limit
-                    and instance.tally.total() < deployment.per_instance
-                    and head.prefix_for is deployment.scoring_path
-                ):
-                    self._forward_usual(deployment, instance, body)
-                else:
-                    self._enter(deployment)
-            else:
-                self._decide()
-        except Refusal as refusal:
-            self.refuse(refusal)
+        self._attempt(self._decide)
 
-    def _forward_usual(self, deployment: Deployment, instance: Instance, body: bytes) -> None:
-        """`_enter`, `_take` and `_send` in one for a head decided before, with a warm connection at hand."""
-        client, head = self.client, self.head
-        self._is_usual = head.is_plain
-        self._is_entered = self.is_sent = True
+    def begin_usual(self, body: bytes) -> None:
+        """`begin` to `_send` in one, for a head decided before: one process, one instance, a warm connection."""
+        head, plane = self.head, self.plane
+        choices = head.endpoint.choices
+        deployment = choices[int(plane.random() * len(choices))]
+        instance = deployment.only
+        if (
+            instance is None
+            or not instance.idle
+            or plane.board.others
+            or not deployment.is_open
+            or deployment.tally.own >= deployment.limit
+            or instance.tally.own >= deployment.per_instance
+            or head.prefix_for != deployment.scoring_path
+        ):
+            self._begin_chosen(deployment, body)
+            return
+        deployment.tally.own += 1
+        instance.tally.own += 1
+        self.endpoint = head.endpoint
+        self.deployment = deployment
         self.instance = instance
-        self.sent_at = self.started_at
-        deployment.tally.enter()
-        instance.tally.enter()
+        self.is_usual = head.is_plain
+        self._is_entered = self.is_body_complete = self.is_sent = True
+        self._parts = [body]
+        self.request_bytes = self._parts_size = len(body)
+        started_at = self.sent_at = self.started_at
         connection = self.upstream = instance.idle.pop()
         connection.send(self, b"".join((head.prefix, self.request_id, b"\r\n\r\n", body)))
-        deadline = client.deadline = self.started_at + deployment.timeout
+        client = self.client
+        deadline = client.deadline = started_at + deployment.timeout
         if deadline < client.due:
             client.arm(deadline)
+
+    def _begin_chosen(self, deployment: Deployment, body: bytes) -> None:
+        """The long way round, without choosing again: who is short of connections must not lose its share."""
+        self.endpoint = self.head.endpoint
+        self.is_body_complete = True
+        self._parts = [body]
+        self.request_bytes = self._parts_size = len(body)
+        try:
+            self._enter(deployment)
+        except Refusal as refusal:
+            self.refuse(refusal)
 
     def _decide(self) -> None:
         head, plane = self.head, self.plane
@@ -309,7 +318,7 @@ class Exchange:
     def _connecting_failed(self, instance: Instance) -> None:
         deployment = self.deployment
         instance.leave()
-        self.instance = None
+        self.instance = NOTHING_YET
         self._attempts += 1
         others = [other for other in deployment.instances if other is not instance and not other.is_set_aside]
         if self._attempts < MAX_ATTEMPTS and others:
@@ -328,7 +337,7 @@ class Exchange:
     def _send(self, connection: UpstreamConnection) -> None:
         head, client = self.head, self.client
         deployment = self.deployment
-        if head.prefix_for is not deployment.scoring_path:
+        if head.prefix_for != deployment.scoring_path:
             head.prefix = request_prefix(head, scoring_path=deployment.scoring_path, forwarded=client.forwarded_fields)
             head.prefix_for = deployment.scoring_path
         self.upstream = connection
@@ -400,9 +409,6 @@ class Exchange:
         """The instance answers; see Sink."""
         client, request = self.client, self.head
         self.is_answered = True
-        if self._is_usual and is_complete and head.status == 200 and client.is_keep_alive:
-            self._answer_usual(head, body)
-            return
         self.model_status = head.status
         self.status = head.status if 200 <= head.status < 300 else 424
         is_keep_alive = client.is_keep_alive and self.is_body_complete and not self.plane.is_draining
@@ -431,24 +437,29 @@ class Exchange:
         else:
             self._arm_stream()
 
-    def _answer_usual(self, head: AnswerHead, body: bytes) -> None:
-        """The rest of `on_answer` and `_finish` in one for a good answer that came whole."""
+    def answer_usual(self, head: AnswerHead, body: bytes) -> None:
+        """`on_answer` and `_finish` in one, for a good answer that came whole to a usual request."""
         client, plane, deployment, instance = self.client, self.plane, self.deployment, self.instance
+        if not client.is_keep_alive or plane.is_draining:
+            self.on_answer(head, body, True)
+            return
         ending = b"\r\ncontent-length: %d\r\n\r\n" % len(body)
         data = b"".join((OK_LINE, head.fields, deployment.answer_fields, self.request_id, ending, body))
         client.transport.write(data)
-        self.is_over = True
+        self.is_over = self.is_answered = True
         self.upstream = None
         self.status = self.model_status = 200
         self.answer_bytes = len(data)
         now = plane.clock()
         self.model_seconds = now - self.sent_at
-        if instance is not None:
+        if plane.board.others or instance.is_retired or deployment.is_retired or not deployment.is_open:
             instance.leave()
-        deployment.leave()
-        if not deployment.is_open:
+            deployment.leave()
             deployment.wake()
-        plane.record(self, now)
+        else:
+            instance.tally.own -= 1
+            deployment.tally.own -= 1
+        plane.record_usual(self, now)
         client.exchange_done(now)
 
     def _frame(self, head: AnswerHead, is_complete: bool) -> bytes:
@@ -494,7 +505,7 @@ class Exchange:
             self.refuse(errors.bad_answer(deployment.name) if is_bad else errors.instance_failed(deployment.name))
             return
         instance.leave()
-        self.instance = None
+        self.instance = NOTHING_YET
         self.is_sent = False
         self._try_another(instance)
 

@@ -21,6 +21,7 @@ class Shadow:
     """One copy on its way; a sink of its own. It takes a free instance or is dropped: shadows never queue."""
 
     is_sent = True
+    is_usual = False
 
     def __init__(self, plane: DataPlane, original: Exchange, deployment: Deployment) -> None:
         self.is_head_request = original.is_head_request
@@ -87,6 +88,9 @@ class Shadow:
         if is_complete:
             self._finish("")
 
+    def answer_usual(self, head: AnswerHead, body: bytes) -> None:
+        self.on_answer(head, body, True)
+
     def on_piece(self, piece: bytes) -> None:
         self._answer_bytes += len(piece)
 
@@ -125,10 +129,10 @@ class Shadow:
         )
         count(
             plane.counters.series(key),
-            request_bytes=len(self._body),
-            response_bytes=self._answer_bytes,
-            seconds=seconds,
-            model_seconds=-1 if reason else seconds,
+            len(self._body),
+            self._answer_bytes,
+            seconds,
+            -1 if reason else seconds,
         )
         if not deployment.is_open:
             deployment.wake()

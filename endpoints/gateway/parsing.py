@@ -193,6 +193,21 @@ _ANSWER_SPECIAL = re.compile(
     re.IGNORECASE,
 )
 _STARTS = {b"HTTP/1.%d %d" % (minor, status): (status, minor == 1) for minor in (0, 1) for status in range(100, 1000)}
+_DROPPED, _LENGTH, _CONNECTION, _CODING, _UPGRADE = range(1, 6)
+_KINDS = {
+    spelling: kind
+    for name, kind in {
+        b"content-length": _LENGTH,
+        b"connection": _CONNECTION,
+        b"transfer-encoding": _CODING,
+        b"upgrade": _UPGRADE,
+        b"x-request-id": _DROPPED,
+        b"x-ms-client-request-id": _DROPPED,
+        b"keep-alive": _DROPPED,
+        b"azureml-model-deployment": _DROPPED,
+    }.items()
+    for spelling in (name, name.title())
+}
 CHUNKED = -1
 UNTIL_CLOSE = -2
 
@@ -227,17 +242,20 @@ def parse_answer_head(raw: bytes) -> AnswerHead:
     length = UNTIL_CLOSE
     upgrade = b""
     for index in range(1, len(parts), 3):
-        name, value = parts[index].lower(), parts[index + 1]
-        if name == b"content-length":
+        kind = _KINDS.get(parts[index]) or _KINDS.get(parts[index].lower())
+        if kind == _DROPPED:
+            continue
+        value = parts[index + 1]
+        if kind == _LENGTH:
             length = _merge_length(length, value)
-        elif name == b"connection":
+        elif kind == _CONNECTION:
             value = value.lower()
             is_keep_alive = b"close" not in value and (is_keep_alive or b"keep-alive" in value)
-        elif name == b"transfer-encoding":
+        elif kind == _CODING:
             if value.strip(b" \t").lower() != b"chunked":
                 raise BadAnswer
             length = CHUNKED
-        elif name == b"upgrade":
+        elif kind == _UPGRADE:
             upgrade = value.rstrip(b" \t")
     return AnswerHead(status, b"".join(parts[::3]), length, is_keep_alive, upgrade)
 

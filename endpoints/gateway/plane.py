@@ -89,7 +89,15 @@ class DataPlane:
                 self.queued.discard(deployment)
         if now >= self._next_look:
             self._next_look = now + LOOK_AROUND_SECONDS
-            self.board.look_around()
+            self._look_around()
+
+    def _look_around(self) -> None:
+        was_alone = not self.board.others
+        self.board.look_around()
+        if was_alone and self.board.others:
+            for endpoint in self.book.live:
+                for deployment in endpoint.deployments.values():
+                    deployment.show()
 
     def prune(self) -> None:
         """Every few seconds: let connections go that are not needed."""
@@ -195,30 +203,31 @@ class DataPlane:
 
     def record(self, exchange: Exchange, now: float) -> None:
         """Count an exchange that is over, and log it if it is in the sample."""
-        instance = exchange.instance
-        counters = self.counters
-        if exchange.status == 200 and instance is not None and exchange.model_status == 200 and not exchange.reason:
-            series = instance.usual_series
-            if instance.usual_epoch != counters.epoch:
-                series = instance.usual_series = counters.series(_key(exchange))
-                instance.usual_epoch = counters.epoch
-        else:
-            series = counters.series(_key(exchange))
         seconds = now - exchange.started_at
-        count(
-            series,
-            request_bytes=exchange.request_bytes,
-            response_bytes=exchange.answer_bytes,
-            seconds=seconds,
-            model_seconds=exchange.model_seconds,
-        )
+        series = self.counters.series(_key(exchange))
+        count(series, exchange.request_bytes, exchange.answer_bytes, seconds, exchange.model_seconds)
         if self.access_log.wants(exchange.status) and exchange.endpoint is not None:
             self.access_log.add(exchange, at=self.wall_clock(), seconds=seconds)
+
+    def record_usual(self, exchange: Exchange, now: float) -> None:
+        """As `record`, for a 200 of a model."""
+        instance = exchange.instance
+        series = instance.usual_series
+        if instance.usual_epoch != self.counters.epoch:
+            series = instance.usual_series = self.counters.series(_key(exchange))
+            instance.usual_epoch = self.counters.epoch
+        seconds = now - exchange.started_at
+        count(series, exchange.request_bytes, exchange.answer_bytes, seconds, exchange.model_seconds)
+        log = self.access_log
+        if log.until_next > 1:  # `wants`, written out
+            log.until_next -= 1
+        elif log.wants(200):
+            log.add(exchange, at=self.wall_clock(), seconds=seconds)
 
     def record_malformed(self, refusal: Refusal) -> None:
         """Count bytes that were no request."""
         key = SeriesKey("", "", "", refusal.status, 0, refusal.code, False)
-        count(self.counters.series(key), request_bytes=0, response_bytes=0, seconds=0, model_seconds=-1)
+        count(self.counters.series(key), 0, 0, 0.0, -1.0)
 
     def gauges(self) -> Iterator[Gauge]:
         """How busy every deployment is that is busy at all."""

@@ -87,6 +87,16 @@ class ClientConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         state = self._state
         if state == _HEAD:
+            head = self._last_head
+            # Clients repeat themselves: the same head again needs neither be read nor decided about.
+            if not self._held and head.is_usual_for is self.plane.book.table and data.startswith(self._last_raw):
+                body = data[len(self._last_raw) :]
+                if len(body) == head.content_length:
+                    self._state = _ANSWERING
+                    self.is_keep_alive = not self._has_ended and head.is_keep_alive
+                    usual = self.exchange = Exchange(self, head, self.plane.clock())
+                    usual.begin_usual(body)
+                    return
             self._read_head(self._held + data if self._held else data)
         elif state == _BODY:
             self._read_body(data)

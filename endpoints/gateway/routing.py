@@ -96,6 +96,12 @@ class Deployment:
                 return
         self.is_open = True
 
+    def show(self) -> None:
+        """This process is not alone any more: let the others see its counts."""
+        self.tally.show()
+        for instance in self.instances:
+            instance.tally.show()
+
     def leave(self) -> None:
         """A request that was let in has ended."""
         self.tally.leave()

@@ -21,9 +21,13 @@ class Sink(Protocol):
 
     is_head_request: bool
     is_sent: bool  # the whole request has been handed to the connection
+    is_usual: bool  # a 200 that comes whole may go to `answer_usual`
 
     def on_answer(self, head: AnswerHead, body: bytes, is_complete: bool) -> None:
         """The head and what came with it; with is_complete nothing else follows."""
+
+    def answer_usual(self, head: AnswerHead, body: bytes) -> None:
+        """The short way of `on_answer` for what is_usual."""
 
     def on_piece(self, piece: bytes) -> None:
         """More of the body."""
@@ -102,7 +106,7 @@ class UpstreamConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         state = self._state
         if state == _HEAD:
-            self._read_head(data)
+            self._read_head(self._buffer + data if self._buffer else data)
         elif state == _LENGTH:
             self._read_length(data)
         elif state == _CHUNKED:
@@ -138,8 +142,6 @@ class UpstreamConnection(asyncio.Protocol):
     # Reading -------------------------------------------------------------------------------------------------
 
     def _read_head(self, data: bytes) -> None:
-        if self._buffer:
-            data = self._buffer + data
         end = data.find(b"\r\n\r\n")
         if end < 0:
             self._buffer = data
@@ -163,14 +165,15 @@ class UpstreamConnection(asyncio.Protocol):
             self._whole(head, b"", body)
         elif (length := head.content_length) >= 0:
             if len(body) == length:
-                if head.is_keep_alive and sink.is_sent and not self._is_paused:
+                if sink.is_usual and status == 200 and head.is_keep_alive and not self._is_paused:
                     self.sink = NOBODY  # `_done`, written out
                     self._state = _IDLE
                     self.is_fresh = False
                     self.instance.put_back(self)
+                    sink.answer_usual(head, body)
                 else:
                     self._done(b"")
-                sink.on_answer(head, body, True)
+                    sink.on_answer(head, body, True)
             elif len(body) > length:
                 self._whole(head, body[:length], body[length:])
             else:

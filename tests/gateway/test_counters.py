@@ -49,7 +49,7 @@ def test_series_merge_exactly_whoever_counted_what() -> None:
         seconds = source.random()
         key = BLUE._replace(status=source.choice([200, 424]))
         for counters in (whole, source.choice(parts)):
-            count(counters.series(key), request_bytes=3, response_bytes=5, seconds=seconds, model_seconds=seconds / 2)
+            count(counters.series(key), 3, 5, seconds, seconds / 2)
     merged, alone = Totals(), Totals()
     for counters in parts:
         batch = counters.take_batch()
@@ -64,7 +64,7 @@ def test_nothing_new_is_no_batch_and_ids_never_repeat() -> None:
     assert counters.take_batch() is None
     ids = set()
     for _ in range(3):
-        count(counters.series(BLUE), request_bytes=0, response_bytes=0, seconds=0, model_seconds=-1)
+        count(counters.series(BLUE), 0, 0, 0.0, -1.0)
         batch = counters.take_batch()
         assert batch is not None
         ids.add(batch.id)

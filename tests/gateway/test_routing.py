@@ -43,6 +43,17 @@ def test_the_split_stays_within_the_binomial_bound(rig: Rig, green: int) -> None
     assert abs(seen["green"] - expected) < 4.5 * sqrt(expected * (1 - green / 100))
 
 
+def test_the_split_holds_when_every_answer_ends_its_connection(rig: Rig) -> None:
+    rig.publish(endpoint(deployment(), deployment("green", ports=(7002,)), traffic={"blue": 90, "green": 10}))
+    client = rig.client()
+    for _ in range(2000):
+        client.connection.data_received(request())
+        rig.settle()
+        rig.dialled.pop().answer(OK.replace(b"content-type", b"connection: close\r\ncontent-type"))
+    seen = {series.deployment: series.requests for series in rig.counted()}
+    assert abs(seen["green"] - 200) < 4.5 * sqrt(2000 * 0.1 * 0.9)
+
+
 def test_a_change_of_another_endpoint_keeps_connections_warm(rig: Rig) -> None:
     rig.publish(endpoint())
     client = rig.client()
