@@ -31,7 +31,7 @@ from endpoints.backends.base import (
     StartInstance,
     StopInstance,
 )
-from endpoints.backends.docker_engine import connect, engine_errors
+from endpoints.backends.docker_engine import connect, engine_errors, is_configured
 from endpoints.backends.instance_files import Stop, read, request_stop
 from endpoints.backends.instance_logs import InstanceLogs
 from endpoints.backends.staging import Stager
@@ -44,6 +44,7 @@ from endpoints.spec.states import FailureCode
 _SCORING = Path(__file__).resolve().parent.parent / "scoring"
 _CONFLICT = 409
 _LOOK_S = 0.05
+_CONSOLE_LINES = 30
 
 
 class DockerBackend:
@@ -210,6 +211,8 @@ class DockerBackend:
 
     def collect_garbage(self, *, grace_s: float = 3600.0) -> None:
         """Containers whose deployment has no folder here any more, networks nobody is in, copies nobody uses."""
+        if self._client is None and not is_configured():
+            return
         with translated(), engine_errors():
             in_use = set()
             for container in self._all(f"slipway.studio={self._studio}"):
@@ -236,7 +239,12 @@ class DockerBackend:
         if stop and (container.status == "exited" or self._now() >= stop.deadline):
             self._finish(deployment, container)
             return None
-        return docker_container.observed(container.attrs, run=folder / "run", is_stopping=stop is not None)
+        return docker_container.observed(
+            container.attrs,
+            run=folder / "run",
+            is_stopping=stop is not None,
+            console=lambda: container.logs(tail=_CONSOLE_LINES).decode("utf-8", "replace").splitlines(),
+        )
 
     def logs(
         self,

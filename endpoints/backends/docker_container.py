@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +12,7 @@ from docker.types import LogConfig, Mount, Ulimit
 
 from endpoints.backends.base import InstanceTemplate, ObservedInstance, Phase
 from endpoints.backends.exit_reasons import exit_reason, from_shell_status
-from endpoints.backends.instance_files import REPORTED, read_status
+from endpoints.backends.instance_files import REPORTED, failure_from_console, read_status
 from endpoints.spec.failure import Failure
 from endpoints.spec.states import FailureCode
 
@@ -114,8 +114,13 @@ def _mounts(template: InstanceTemplate, places: Places) -> list[Mount]:
 # What the engine says -------------------------------------------------------------------------------------------
 
 
-def observed(attributes: Mapping[str, Any], *, run: Path, is_stopping: bool) -> ObservedInstance:
-    """One inspected container as the contract has it. run: where its server writes its status."""
+def observed(
+    attributes: Mapping[str, Any], *, run: Path, is_stopping: bool, console: Callable[[], Sequence[str]]
+) -> ObservedInstance:
+    """One inspected container as the contract has it.
+
+    run: where its server writes its status. console: its last lines of plain output, asked for only when needed.
+    """
     labels, state = attributes["Config"]["Labels"], attributes["State"]
     status = read_status(run)
     is_alive = state["Status"] in {"running", "paused", "restarting"}
@@ -142,12 +147,15 @@ def observed(attributes: Mapping[str, Any], *, run: Path, is_stopping: bool) -> 
         **common,
         phase=Phase.EXITED,
         exit_code=code,
-        failure=_failure(attributes, told=status.told_failure, is_out_of_memory=is_out_of_memory),
+        failure=_fate(attributes, is_out_of_memory=is_out_of_memory)
+        or status.told_failure
+        or failure_from_console(run, code, console),
         reason=exit_reason(code, was_out_of_memory=is_out_of_memory),
     )
 
 
-def _failure(attributes: Mapping[str, Any], *, told: Failure | None, is_out_of_memory: bool) -> Failure | None:
+def _fate(attributes: Mapping[str, Any], *, is_out_of_memory: bool) -> Failure | None:
+    """What the engine knows and the server could not tell."""
     if is_out_of_memory:
         limit_mib = attributes["HostConfig"].get("Memory", 0) // 1024**2
         return Failure(
@@ -156,12 +164,12 @@ def _failure(attributes: Mapping[str, Any], *, told: Failure | None, is_out_of_m
             advice="Choose an instance type with more memory, or load a smaller model.",
         )
     if error := attributes["State"].get("Error"):
-        return told or Failure(
+        return Failure(
             code=FailureCode.RESOURCE_NOT_READY,
             message=f"The container could not be started: {error}",
             advice="Check that the image has the environment in it: build the environment again.",
         )
-    return told
+    return None
 
 
 def _address(attributes: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import docker
 import requests
@@ -22,6 +23,11 @@ def connect() -> docker.DockerClient:
     """The engine DOCKER_HOST names; one connection pool a process. Raises Temporary when it does not answer."""
     with engine_errors():
         return _client(os.environ.get("DOCKER_HOST", ""))
+
+
+def is_configured() -> bool:
+    """Whether this host speaks of an engine at all; a laptop without Docker is no trouble worth a word."""
+    return bool(os.environ.get("DOCKER_HOST")) or Path("/var/run/docker.sock").exists()
 
 
 @functools.lru_cache(maxsize=4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
@@ -9,6 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from endpoints.backends.base import Phase
+from endpoints.backends.exit_reasons import exit_reason
 from endpoints.spec.failure import Failure
 from endpoints.spec.states import FailureCode
 
@@ -44,6 +46,19 @@ class Status(msgspec.Struct, kw_only=True):
         except msgspec.ValidationError:
             told = self.failure.get("message", self.failure) if isinstance(self.failure, dict) else self.failure
             return Failure(code=FailureCode.RESOURCE_NOT_READY, message=str(told))
+
+
+def failure_from_console(run: Path, exit_code: int | None, console: Callable[[], Sequence[str]]) -> Failure | None:
+    """A server that could not even begin leaves its last words on the console, not in a status."""
+    if (run / "status.json").exists() or not exit_code or exit_code < 0:
+        return None
+    tail = tuple(console())
+    return Failure(
+        code=FailureCode.RESOURCE_NOT_READY,
+        message=f"The scoring server could not start: {tail[-1] if tail else exit_reason(exit_code)}",
+        advice="The environment may be damaged: build it again, and look at the lines below.",
+        log_tail=tail,
+    )
 
 
 def read_status(folder: Path) -> Status:

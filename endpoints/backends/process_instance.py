@@ -17,11 +17,18 @@ import msgspec
 
 from endpoints.backends.base import ObservedInstance, Phase, Temporary
 from endpoints.backends.exit_reasons import exit_reason, from_shell_status
-from endpoints.backends.instance_files import REPORTED, Status, Stop, read, read_status, request_stop, write
+from endpoints.backends.instance_files import (
+    REPORTED,
+    Status,
+    Stop,
+    failure_from_console,
+    read,
+    read_status,
+    request_stop,
+    write,
+)
 from endpoints.backends.process_identity import Identity, ask_to_stop, is_alive, kill_family, read_identity
 from endpoints.backends.process_launch import is_locked
-from endpoints.spec.failure import Failure
-from endpoints.spec.states import FailureCode
 
 _CONSOLE_BYTES = 16 * 1024
 _CONSOLE_LINES = 30
@@ -118,7 +125,7 @@ class InstanceFolder:
             phase=Phase.EXITED,
             started_at=record.created_at,
             exit_code=code,
-            failure=status.told_failure or self._failure_from_console(code),
+            failure=status.told_failure or failure_from_console(self.path, code, self._console_tail),
             restarts=status.restarts,
             reason=exit_reason(code),
         )
@@ -138,18 +145,6 @@ class InstanceFolder:
             text = (self.path / "exit").read_text(encoding="ascii")
             return from_shell_status(int(text)) if text.endswith("\n") else None
         return None
-
-    def _failure_from_console(self, code: int | None) -> Failure | None:
-        """A server that could not even begin leaves its last words on the console, not in a status."""
-        if (self.path / "status.json").exists() or not code or code < 0:
-            return None
-        tail = self._console_tail()
-        return Failure(
-            code=FailureCode.RESOURCE_NOT_READY,
-            message=f"The scoring server could not start: {tail[-1] if tail else exit_reason(code)}",
-            advice="The environment may be damaged: build it again, and look at the lines below.",
-            log_tail=tail,
-        )
 
     def _console_tail(self) -> tuple[str, ...]:
         with contextlib.suppress(FileNotFoundError), (self.path / "console.log").open("rb") as file:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from endpoints.backends.base import Backend
+from endpoints.backends.docker import DockerBackend
 from endpoints.backends.process import ProcessBackend
 from endpoints.spec.errors import Invalid
 from endpoints.spec.home import Home
 
-_MAKERS: dict[str, Callable[[Home], Backend]] = {ProcessBackend.name: ProcessBackend}
+_MAKERS: dict[str, Callable[[Home], Backend]] = {ProcessBackend.name: ProcessBackend, DockerBackend.name: DockerBackend}
 
 
 def backend_names() -> tuple[str, ...]:

@@ -61,6 +61,9 @@ def main() -> None:
         failure = {"code": "UserScriptInitFailed", "message": "init() raised ValueError: no"}
         write_status(status_file, phase="exited", exit_code=3, failure={**failure, "file": "score.py", "line": 3})
         sys.exit(3)
+    if behaviour == "eats":
+        held = [b"x" * 1024**2 for _ in range(1024)]
+        log(log_file, f"ate {len(held)} MiB")
     if behaviour == "slow":
         time.sleep(60)
     server = http.server.ThreadingHTTPServer((args.host, int(args.port)), Handler)
