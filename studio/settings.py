@@ -61,6 +61,7 @@ SLIPWAY_LIMITS = {
     "deployments": int(env("SLIPWAY_LIMIT_DEPLOYMENTS", "500")),
     "deployments_per_endpoint": int(env("SLIPWAY_LIMIT_DEPLOYMENTS_PER_ENDPOINT", "20")),
     "instances_per_deployment": int(env("SLIPWAY_LIMIT_INSTANCES_PER_DEPLOYMENT", "50")),
+    "mirror_percent": int(env("SLIPWAY_LIMIT_MIRROR_PERCENT", "50")),
     "build_context_files": int(env("SLIPWAY_LIMIT_BUILD_CONTEXT_FILES", "100")),
     "build_context_bytes": int(env("SLIPWAY_LIMIT_BUILD_CONTEXT_BYTES", str(1024**2))),
 }

@@ -35,6 +35,7 @@ class EndpointOut(serializers.Serializer[OnlineEndpoint]):
     traffic = serializers.DictField(child=serializers.IntegerField())
     mirror_traffic = serializers.DictField(child=serializers.IntegerField())
     public_network_access = serializers.CharField()
+    gateway_settings = serializers.DictField(help_text="Those that differ from their defaults.")
     kind = serializers.SerializerMethodField()
     location = serializers.SerializerMethodField()
     provisioning_state = serializers.CharField()

@@ -56,12 +56,20 @@ def _endpoint_route(
         key_digests=key_digests,
         traffic={name: percent for name, percent in endpoint.traffic.items() if percent},
         mirror=_mirror(endpoint.mirror_traffic),
-        sticky=StickyKey(**gateway["sticky"]) if gateway.get("sticky") else None,
+        sticky=_sticky(gateway.get("traffic_key") or {}),
         deployments=deployments,
         cors_origins=tuple(gateway.get("cors_origins") or ()),
         max_payload_bytes=gateway.get("max_payload_bytes") or MAX_PAYLOAD_BYTES,
         requests_per_second=gateway.get("requests_per_second") or 0,
     )
+
+
+def _sticky(traffic_key: Mapping[str, str]) -> StickyKey | None:
+    if header := traffic_key.get("header"):
+        return StickyKey(kind="header", name=header)
+    if field := traffic_key.get("json"):
+        return StickyKey(kind="json", name=field)
+    return None
 
 
 def _token_rules(endpoint: OnlineEndpoint, public_keys: dict[str, str]) -> TokenRules | None:
@@ -121,6 +129,7 @@ def _deployment_route(
         max_concurrent_requests_per_instance=requests.max_concurrent_requests_per_instance,
         request_timeout_ms=requests.request_timeout_ms,
         max_queue_wait_ms=requests.max_queue_wait_ms,
+        is_retry_allowed=deployment.gateway_settings.get("retry", True),
         scoring_path=run.paths.scoring,
         revision=_served_revision(deployment),
     )

@@ -24,7 +24,7 @@ class OnlineEndpoint(models.Model):
     mirror_traffic = models.JSONField(default=dict)  # at most one deployment name -> percent
     public_network_access = models.CharField(max_length=8, default="enabled")
     identity = models.JSONField(null=True, blank=True)
-    gateway_settings = models.JSONField(default=dict)  # cors_origins, sticky, max_payload_bytes, requests_per_second
+    gateway_settings = models.JSONField(default=dict)  # `EndpointGatewaySettings` without its defaults
     generation = models.BigIntegerField(default=1)
     deletion_requested_at = models.DateTimeField(null=True, blank=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
@@ -59,6 +59,7 @@ class OnlineDeployment(models.Model):
     backend = models.CharField(max_length=20, default="process")
     instance_type = models.CharField(max_length=64)
     instance_count = models.IntegerField(default=1)
+    gateway_settings = models.JSONField(default=dict)  # `DeploymentGatewaySettings` without its defaults
     revision = models.IntegerField(default=1)
     colour = models.IntegerField(default=0)  # index into the series colours, in order of creation
     # The endpoint's split to set once this deployment is ready for the first time; None leaves the split alone.

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
+from endpoints.control import routes
 from endpoints.models import DeploymentRevision, OnlineDeployment, OnlineEndpoint, Operation
 from endpoints.selectors import authorised_deployment, authorised_endpoint
 from endpoints.services import limits, quota, templates
@@ -17,6 +18,7 @@ from endpoints.services.templates import ROW_KEYS, Template
 from endpoints.services.waking import wake_reconciler
 from endpoints.spec.documents import OnlineDeploymentDocument, require_managed
 from endpoints.spec.errors import Conflict, FieldError, Invalid
+from endpoints.spec.gateway_settings import without_defaults
 from endpoints.spec.traffic import traffic_problems
 from studio.access import actions
 from studio.access.models import User
@@ -113,7 +115,7 @@ def _next_colour(endpoint: OnlineEndpoint) -> int:
 
 
 def _row_values(document: OnlineDeploymentDocument) -> dict[str, object]:
-    values = document.to_json()
+    values = {**document.to_json(), "gateway_settings": without_defaults(document.gateway_settings)}
     return {key: values[key] for key in ROW_KEYS}
 
 
@@ -230,6 +232,8 @@ def _apply(
     columns = [*difference.row, "updated_at"]
     if not difference.touches_instances:
         deployment.save(update_fields=columns)
+        if "gateway_settings" in difference.row:
+            routes.publish([deployment.endpoint.name])
         return note_change(actor, deployment, kind="UpdateDeployment", summary=summary)
     deployment.generation += 1
     columns.append("generation")

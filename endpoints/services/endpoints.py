@@ -16,6 +16,7 @@ from endpoints.services.operations import begin_endpoint_change
 from endpoints.services.waking import wake_reconciler
 from endpoints.spec.documents import OnlineEndpointDocument, require_managed
 from endpoints.spec.errors import Conflict, FieldError, Invalid
+from endpoints.spec.gateway_settings import without_defaults
 from endpoints.spec.schema import to_json
 from endpoints.spec.traffic import mirror_problems, traffic_problems
 from studio.access import actions
@@ -33,6 +34,7 @@ _STORED = (
     "mirror_traffic",
     "public_network_access",
     "identity",
+    "gateway_settings",
 )
 
 
@@ -84,7 +86,8 @@ def _taken(existing: OnlineEndpoint) -> Conflict:
 
 def _values(document: OnlineEndpointDocument) -> dict[str, object]:
     """The document's part that the row keeps, as plain JSON values."""
-    return {key: to_json(getattr(document, key)) for key in _STORED}
+    values = {key: to_json(getattr(document, key)) for key in _STORED}
+    return {**values, "gateway_settings": without_defaults(document.gateway_settings)}
 
 
 def _ensure_secrets(endpoint: OnlineEndpoint) -> None:
@@ -161,7 +164,9 @@ def _require_valid_split(
     traffic: Mapping[str, int], mirror: Mapping[str, int], *, deployments: list[str] | tuple[str, ...]
 ) -> None:
     problems = traffic_problems(traffic, deployments=deployments)
-    problems += mirror_problems(mirror, traffic=traffic, deployments=deployments)
+    problems += mirror_problems(
+        mirror, traffic=traffic, deployments=deployments, max_percent=limits.limit("mirror_percent")
+    )
     if not problems:
         return
     advice = " Create the deployments first, then set the traffic." if not deployments else ""

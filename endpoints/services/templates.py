@@ -32,7 +32,7 @@ from studio.access.models import User
 from studio.access.policy import require
 
 # These stand in the deployment's own row: changing them replaces no instance.
-ROW_KEYS = ("description", "tags", "properties", "instance_count")
+ROW_KEYS = ("description", "tags", "properties", "instance_count", "gateway_settings")
 _NAMES = ("name", "endpoint_name")
 _MAX_SCRIPT_BYTES = 4 * 1024**2
 

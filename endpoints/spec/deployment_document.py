@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from endpoints.spec.asset_documents import EnvironmentSource, InlineModel, Location, ModelSource
 from endpoints.spec.endpoint_document import Access, EndpointName
+from endpoints.spec.gateway_settings import DeploymentGatewaySettings
 from endpoints.spec.names import deployment_name_problem
 from endpoints.spec.references import FileLocation
 from endpoints.spec.schema import Document, Integer, Number, Problem, Shape, Text, TextOfAnything, rule
@@ -166,6 +167,7 @@ class OnlineDeploymentDocument(Document):
     egress_public_network_access: Access = "enabled"
     private_network_connection: bool | None = None
     resources: Resources | None = None
+    gateway_settings: DeploymentGatewaySettings = field(default_factory=DeploymentGatewaySettings)
 
     @rule("type", "instance_type")
     def managed_names_an_instance_type(self) -> Iterator[Problem]:
