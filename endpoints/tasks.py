@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from celery import shared_task
+from django.utils import timezone
 
 from endpoints.control import environments, garbage, reconcile, sweep
+from endpoints.telemetry import intake, rollups, samples
 
 
 @shared_task(name="endpoints.tasks.reconcile_deployment")
@@ -29,3 +31,31 @@ def build_environment(key: str, target: str = "process") -> None:
 def collect_garbage() -> None:
     """Remove what nobody needs."""
     garbage.collect()
+
+
+@shared_task(name="endpoints.tasks.take_counters")
+def take_counters() -> None:
+    """Add what the gateways counted."""
+    redis = intake.connect()
+    try:
+        intake.take_all(redis, now=timezone.now())
+    finally:
+        redis.close()
+
+
+@shared_task(name="endpoints.tasks.sample_instances")
+def sample_instances() -> None:
+    """Measure what instances use."""
+    samples.sample(now=timezone.now())
+
+
+@shared_task(name="endpoints.tasks.roll_up")
+def roll_up() -> None:
+    """Make the coarser slots that are complete."""
+    rollups.roll_up(now=timezone.now())
+
+
+@shared_task(name="endpoints.tasks.forget_telemetry")
+def forget_telemetry() -> None:
+    """Delete what was measured long ago."""
+    rollups.forget(now=timezone.now())

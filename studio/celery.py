@@ -43,6 +43,10 @@ app.conf.update(
     beat_schedule={
         # A sweep that waited longer than its turn is not worth doing: the next one finds the same.
         "sweep": {"task": "endpoints.tasks.sweep", "schedule": 2.0, "options": {"expires": 4}},
+        "counters": {"task": "endpoints.tasks.take_counters", "schedule": 3.0, "options": {"expires": 6}},
+        "samples": {"task": "endpoints.tasks.sample_instances", "schedule": 10.0, "options": {"expires": 10}},
+        "rollups": {"task": "endpoints.tasks.roll_up", "schedule": 15.0, "options": {"expires": 30}},
+        "old-telemetry": {"task": "endpoints.tasks.forget_telemetry", "schedule": 1800.0, "options": {"expires": 1800}},
         "garbage": {"task": "endpoints.tasks.collect_garbage", "schedule": 3600.0, "options": {"expires": 3600}},
     },
 )

@@ -10,7 +10,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from endpoints.api import access, compute, deployments, endpoints, environments, models, operations, uploads
+from endpoints.api import access, compute, deployments, endpoints, environments, metrics, models, operations, uploads
 from endpoints.api.doors import Door
 
 app_name = "api"
@@ -67,6 +67,7 @@ urlpatterns = [
     path(f"{_E}/token", endpoints.EndpointToken.as_view(), name="endpoint-token"),
     path(f"{_E}/traffic", endpoints.EndpointTraffic.as_view(), name="endpoint-traffic"),
     path(f"{_E}/invoke", endpoints.EndpointInvoke.as_view(), name="endpoint-invoke"),
+    path(f"{_E}/metrics", metrics.EndpointMetrics.as_view(), name="endpoint-metrics"),
     path(f"{_E}/deployments", deployments.Deployments.as_view(), name="deployments"),
     path(_D, deployments.DeploymentDoor.as_view(), name="deployment"),
     path(f"{_D}/logs", deployments.DeploymentLogs.as_view(), name="deployment-logs"),

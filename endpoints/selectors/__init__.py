@@ -7,6 +7,7 @@ from endpoints.selectors.addresses import openapi_uri, scoring_uri
 from endpoints.selectors.compute import DeploymentUsage, FamilyUsage, instance_types, quota_usage, size_of
 from endpoints.selectors.environments import build_of, environment_versions, environments_for, get_environment_version
 from endpoints.selectors.logs import build_log, build_log_sources, deployment_logs, log_sources
+from endpoints.selectors.metrics import Mark, marks, readings, readings_of, recent_figures, sparks
 from endpoints.selectors.online import (
     authorised_deployment,
     authorised_endpoint,
@@ -26,6 +27,7 @@ from endpoints.selectors.registry import get_model_version, model_versions, mode
 __all__ = [
     "DeploymentUsage",
     "FamilyUsage",
+    "Mark",
     "authorised_deployment",
     "authorised_endpoint",
     "build_log",
@@ -46,13 +48,18 @@ __all__ = [
     "instance_types",
     "instances_of",
     "log_sources",
+    "marks",
     "model_versions",
     "models_for",
     "openapi_uri",
     "operations_for",
     "quota_usage",
+    "readings",
+    "readings_of",
+    "recent_figures",
     "revision_now",
     "revisions_of",
     "scoring_uri",
     "size_of",
+    "sparks",
 ]

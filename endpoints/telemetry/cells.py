@@ -30,7 +30,7 @@ class Cell:
 
 
 # (start_s, *key): the slot and the dimensions.
-Place: TypeAlias = tuple[object, ...]
+Place: TypeAlias = tuple[int, *tuple[object, ...]]
 Cells: TypeAlias = dict[Place, Cell]
 
 
@@ -96,7 +96,7 @@ def merge_into(model: type[Rollup], grain_s: int, cells: Cells) -> None:
     if not cells:
         return
     starts = {place[0] for place in cells}
-    stored = read(model, grain_s, [start for start in starts if isinstance(start, int)])
+    stored = read(model, grain_s, starts)
     for place, cell in cells.items():
         if place in stored:
             stored[place].merge(cell)

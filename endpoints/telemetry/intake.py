@@ -10,6 +10,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import TypeAlias, cast
 
 import msgspec
 from django.conf import settings
@@ -23,6 +24,9 @@ from endpoints.telemetry.cells import Cell, Cells, add, slot_of
 from endpoints.telemetry.rollups import FINEST_S, TAKEN_WITHIN_S, add_finest, locked
 
 logger = logging.getLogger(__name__)
+
+# Its id in the stream, and its fields.
+Entry: TypeAlias = tuple[bytes, dict[bytes, bytes]]
 
 READ_AT_ONCE = 500
 # A gateway sends a batch again for ten minutes at most, and keeps it on disk for ten more.
@@ -38,10 +42,9 @@ def take_all(redis: Redis, *, now: datetime) -> int:
     """Take what the stream holds; returns how many batches were new. A Redis that is away means: later."""
     taken = 0
     try:
-        while entries := redis.xrange(STREAM, count=READ_AT_ONCE):
-            fields = {entry_id: values for entry_id, values in entries}  # type: ignore[union-attr, misc]
-            taken += take([values.get(b"batch", b"") for values in fields.values()], now=now)
-            redis.xdel(STREAM, *fields)
+        while entries := cast(list[Entry], redis.xrange(STREAM, count=READ_AT_ONCE)):
+            taken += take([fields.get(b"batch", b"") for _, fields in entries], now=now)
+            redis.xdel(STREAM, *(entry_id for entry_id, _ in entries))
     except RedisError as error:
         logger.debug("Counters stay where they are: %s", error)
         return taken
@@ -96,8 +99,7 @@ def cells_of(batches: Iterable[CounterBatch]) -> dict[type[Rollup], Cells]:
             together[1] += gauge.queued
     # A peak is that of all gateway processes together, second by second.
     for (endpoint, deployment, second), (in_flight, queued) in in_second.items():
-        place = (slot_of(second, FINEST_S), endpoint, deployment)
-        add(gauges, place, Cell([0, 0], [in_flight, queued, 0], []))
+        add(gauges, (slot_of(second, FINEST_S), endpoint, deployment), Cell([0, 0], [in_flight, queued, 0], []))
     return {TrafficRollup: traffic, GaugeRollup: gauges, ConnectionRollup: connections}
 
 

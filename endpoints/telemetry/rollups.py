@@ -6,7 +6,7 @@ finest rows notes the slots above as stale in the same transaction; only rows ol
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -51,10 +51,10 @@ def add_finest(found: dict[type[Rollup], Cells]) -> None:
     starts = {place[0] for some in found.values() for place in some}
     for model, some in found.items():
         cells.merge_into(model, FINEST_S, some)
-    _mark_stale(MINUTE_S, [start for start in starts if isinstance(start, int)])
+    _mark_stale(MINUTE_S, starts)
 
 
-def _mark_stale(grain_s: int, starts: Collection[int]) -> None:
+def _mark_stale(grain_s: int, starts: Iterable[int]) -> None:
     slots = sorted({slot_of(start, grain_s) for start in starts})
     StaleSlot.objects.bulk_create([StaleSlot(grain_s=grain_s, start_s=start) for start in slots], ignore_conflicts=True)
 
@@ -85,8 +85,8 @@ def forget(*, now: datetime) -> int:
     deleted = 0
     for grain_s in GRAINS_S:
         limit = int(now.timestamp()) - KEPT_S[grain_s]
-        coarser = next((one for one in GRAINS_S if one > grain_s), None)
-        oldest = StaleSlot.objects.filter(grain_s=coarser).order_by("start_s").values_list("start_s", flat=True).first()
+        stale = StaleSlot.objects.filter(grain_s__gt=grain_s).order_by("start_s")
+        oldest = stale.values_list("start_s", flat=True).first()
         limit = limit if oldest is None else min(limit, oldest)
         for model in MODELS:
             count, _ = model._default_manager.filter(grain_s=grain_s, start_s__lt=limit).delete()

@@ -77,6 +77,7 @@ RULES = [
     Rule("endpoint-token", "post", f"{E}/token", 409, HIDDEN),
     Rule("endpoint-traffic", "put", f"{E}/traffic", 202, HIDDEN, {"traffic": {"blue": 100}}),
     Rule("endpoint-invoke", "post", f"{E}/invoke", 503, HIDDEN, {"data": []}),
+    Rule("endpoint-metrics", "get", f"{E}/metrics?name=RequestsPerMinute", 200, HIDDEN),
     Rule("deployments", "get", f"{E}/deployments", 200, HIDDEN),
     Rule("deployments", "post", f"{E}/deployments", 400, 400),
     Rule("deployment", "get", D, 200, HIDDEN),

@@ -1,0 +1,316 @@
+"""The metrics by name: Azure's (contract B8) and our own, each a function from readings to lines over time."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+from endpoints.spec.errors import FieldError, Invalid
+from endpoints.spec.histogram import Histogram, quantiles_ms
+from endpoints.telemetry.packing import add_packed
+from endpoints.telemetry.readings import Readings, Traffic, Used
+
+Points = list[float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a metric: its dimensions, and a value for every step of the window (None: nothing to tell)."""
+
+    dimensions: Mapping[str, str]
+    points: Points
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A metric: what it is called, counted in, split by, and how it is worked out."""
+
+    name: str
+    unit: str
+    text: str
+    lines: Callable[[Readings], list[Line]] = field(repr=False)
+
+
+Labels = tuple[tuple[str, str], ...]
+
+
+def _lines(readings: Readings, values: Mapping[Labels, Mapping[int, float]], *, zero: bool) -> list[Line]:
+    """Lines in the order of their labels; `zero`: a step without a row means 0 rather than nothing, once over."""
+    window = readings.window
+    found = []
+    for labels in sorted(values):
+        points: Points = []
+        for start_s in window.starts:
+            value = values[labels].get(start_s)
+            is_told = window.seconds_of(start_s) > 0 and start_s + window.step_s > window.since_s
+            points.append(value if value is not None else 0.0 if zero and is_told else None)
+        found.append(Line(dict(labels), points))
+    return found
+
+
+def _step(readings: Readings, start_s: int) -> int:
+    window = readings.window
+    return window.start_s + window.index(start_s) * window.step_s
+
+
+# Requests ------------------------------------------------------------------------------------------------------
+
+
+def _rate(
+    readings: Readings,
+    rows: Iterable[Traffic],
+    labels: Callable[[Traffic], Labels],
+    *,
+    per_s: float = 1.0,
+    amount: Callable[[Traffic], int] = lambda row: row.requests,
+) -> list[Line]:
+    """Amounts per `per_s` seconds."""
+    sums: dict[Labels, dict[int, float]] = defaultdict(lambda: defaultdict(float))
+    for row in rows:
+        start_s = _step(readings, row.start_s)
+        if over_s := readings.window.seconds_of(start_s):
+            sums[labels(row)][start_s] += amount(row) * per_s / over_s
+    return _lines(readings, sums, zero=True)
+
+
+def status_class(status: int) -> str:
+    """200 -> "2xx"."""
+    return f"{status // 100}xx"
+
+
+def requests_per_minute(readings: Readings) -> list[Line]:
+    def labels(row: Traffic) -> Labels:
+        return (
+            ("deployment", row.deployment),
+            ("modelStatusCode", str(row.model_status or "")),
+            ("statusCode", str(row.status)),
+            ("statusCodeClass", status_class(row.status)),
+        )
+
+    return _rate(readings, readings.traffic, labels, per_s=60)
+
+
+def rejected_per_minute(readings: Readings) -> list[Line]:
+    """What the gateway refused or gave up by itself."""
+    rows = (row for row in readings.traffic if row.reason)
+    return _rate(readings, rows, lambda row: (("deployment", row.deployment), ("reason", row.reason)), per_s=60)
+
+
+def mirrored_per_minute(readings: Readings) -> list[Line]:
+    rows = (row for row in readings.all_traffic if row.is_mirror)
+    return _rate(readings, rows, lambda row: (("deployment", row.deployment),), per_s=60)
+
+
+def network_bytes(readings: Readings) -> list[Line]:
+    received = _rate(readings, readings.traffic, lambda _: (("direction", "in"),), amount=lambda row: row.request_bytes)
+    sent = _rate(readings, readings.traffic, lambda _: (("direction", "out"),), amount=lambda row: row.response_bytes)
+    return received + sent
+
+
+def is_error(row: Traffic) -> bool:
+    """Whether the deployment or the gateway failed the client, or refused for want of room.
+
+    A wrong key or a wrong name is the client's own mistake: it says nothing about the service.
+    """
+    return row.status >= 500 or row.status in {408, 424, 429}
+
+
+def error_percent(readings: Readings) -> list[Line]:
+    all_requests: dict[Labels, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+    failed: dict[Labels, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+    for row in readings.traffic:
+        place = (("deployment", row.deployment),)
+        start_s = _step(readings, row.start_s)
+        all_requests[place][start_s] += row.requests
+        failed[place][start_s] += row.requests if is_error(row) else 0
+    values = {
+        labels: {start: 100 * failed[labels][start] / count for start, count in steps.items() if count}
+        for labels, steps in all_requests.items()
+    }
+    return _lines(readings, values, zero=False)
+
+
+# Latency -------------------------------------------------------------------------------------------------------
+
+Which = Callable[[Traffic], bytes]
+
+
+def whole(row: Traffic) -> bytes:
+    """From the request's head to the end of the answer."""
+    return row.latency
+
+
+def model(row: Traffic) -> bytes:
+    """From forwarding it to the end of the instance's answer."""
+    return row.model_latency
+
+
+def merged(readings: Readings, which: Which) -> dict[tuple[str, int], Histogram]:
+    """One histogram for every deployment and step. Requests that reached no deployment have none."""
+    found: dict[tuple[str, int], Histogram] = defaultdict(Histogram)
+    for row in readings.traffic:
+        if row.deployment and (packed := which(row)):
+            add_packed(packed, found[row.deployment, _step(readings, row.start_s)])
+    return found
+
+
+def percentiles(readings: Readings, quantiles: tuple[float, ...], *, which: Which = whole) -> list[list[Line]]:
+    """For every quantile its lines by deployment, in milliseconds."""
+    values: list[dict[Labels, dict[int, float]]] = [defaultdict(dict) for _ in quantiles]
+    for (deployment, start_s), histogram in merged(readings, which).items():
+        for each, value in zip(values, quantiles_ms(histogram.buckets, quantiles), strict=True):
+            if value is not None:
+                each[("deployment", deployment),][start_s] = value
+    return [_lines(readings, each, zero=False) for each in values]
+
+
+def _percentile(readings: Readings, *, quantile: float, which: Which = whole) -> list[Line]:
+    return percentiles(readings, (quantile,), which=which)[0]
+
+
+def mean_latency(readings: Readings) -> list[Line]:
+    values: dict[Labels, dict[int, float]] = defaultdict(dict)
+    for (deployment, start_s), histogram in merged(readings, whole).items():
+        values[("deployment", deployment),][start_s] = histogram.mean_ms() or 0.0
+    return _lines(readings, values, zero=False)
+
+
+def gateway_time(readings: Readings) -> list[Line]:
+    """Mean of what a request spends outside its instance: reading, waiting, routing, writing."""
+    sums: dict[Labels, dict[int, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0, 0]))
+    for row in readings.traffic:
+        if not row.model_latency:
+            continue
+        spent, asked = Histogram(), Histogram()
+        add_packed(row.latency, spent)
+        add_packed(row.model_latency, asked)
+        place = sums[("deployment", row.deployment),][_step(readings, row.start_s)]
+        place[0] += max(spent.sum_us - asked.sum_us, 0)
+        place[1] += row.requests
+    values = {
+        labels: {start: micros / count / 1000 for start, (micros, count) in steps.items() if count}
+        for labels, steps in sums.items()
+    }
+    return _lines(readings, values, zero=False)
+
+
+# Being busy ----------------------------------------------------------------------------------------------------
+
+
+def _mean_busy(readings: Readings, *, column: str) -> list[Line]:
+    values: dict[Labels, dict[int, float]] = defaultdict(lambda: defaultdict(float))
+    for row in readings.busy:
+        start_s = _step(readings, row.start_s)
+        if over_s := readings.window.seconds_of(start_s):
+            values[("deployment", row.deployment),][start_s] += getattr(row, column) / 1000 / over_s
+    return _lines(readings, values, zero=True)
+
+
+def _peak_busy(readings: Readings, *, column: str) -> list[Line]:
+    values: dict[Labels, dict[int, float]] = defaultdict(lambda: defaultdict(float))
+    for row in readings.busy:
+        steps = values[("deployment", row.deployment),]
+        start_s = _step(readings, row.start_s)
+        steps[start_s] = max(steps[start_s], float(getattr(row, column)))
+    return _lines(readings, values, zero=column != "limit")
+
+
+def connections_active(readings: Readings) -> list[Line]:
+    values: dict[int, float] = defaultdict(float)
+    for row in readings.connections:
+        start_s = _step(readings, row.start_s)
+        if over_s := readings.window.seconds_of(start_s):
+            values[start_s] += row.open_ms / 1000 / over_s
+    return _lines(readings, {(("scope", "gateway"),): values}, zero=True)
+
+
+def new_connections(readings: Readings) -> list[Line]:
+    values: dict[int, float] = defaultdict(float)
+    for row in readings.connections:
+        start_s = _step(readings, row.start_s)
+        if over_s := readings.window.seconds_of(start_s):
+            values[start_s] += row.accepted / over_s
+    return _lines(readings, {(("scope", "gateway"),): values}, zero=True)
+
+
+# Instances -----------------------------------------------------------------------------------------------------
+
+
+def _used(readings: Readings, *, amount: Callable[[Used], int]) -> list[Line]:
+    """Mean percent over the samples of a step."""
+    sums: dict[Labels, dict[int, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0, 0]))
+    for row in readings.used:
+        labels = (("deployment", row.deployment), ("instanceId", row.instance))
+        place = sums[labels][_step(readings, row.start_s)]
+        place[0] += amount(row)
+        place[1] += row.samples
+    values = {
+        labels: {start: total / samples / 100 for start, (total, samples) in steps.items()}
+        for labels, steps in sums.items()
+    }
+    return _lines(readings, values, zero=False)
+
+
+def capacity(readings: Readings) -> list[Line]:
+    """The most instances that were in a state at once."""
+    values: dict[Labels, dict[int, float]] = defaultdict(lambda: defaultdict(float))
+    seen: set[int] = set()
+    for row in readings.capacity:
+        start_s = _step(readings, row.start_s)
+        seen.add(start_s)
+        steps = values[("State", row.state), ("deployment", row.deployment)]
+        steps[start_s] = max(steps[start_s], float(row.instances))
+    # A look that saw one state and not another saw none in that other.
+    for steps in values.values():
+        for start_s in seen - steps.keys():
+            steps[start_s] = 0.0
+    return _lines(readings, values, zero=False)
+
+
+def _all() -> Iterable[Metric]:
+    yield Metric("RequestsPerMinute", "1/min", "Requests by deployment and code", requests_per_minute)
+    yield Metric("RequestLatency", "ms", "Mean time to answer", mean_latency)
+    for percent in (50, 90, 95, 99):
+        lines = partial(_percentile, quantile=percent / 100)
+        yield Metric(f"RequestLatency_P{percent}", "ms", f"Time {percent} % of the requests stay below", lines)
+    yield Metric("NetworkBytes", "bytes/s", "Bodies received and sent", network_bytes)
+    yield Metric(
+        "ConnectionsActive", "1", "Connections open at the gateways, all endpoints together", connections_active
+    )
+    yield Metric("NewConnectionsPerSecond", "1/s", "Connections accepted, all endpoints together", new_connections)
+    cpu, memory = partial(_used, amount=lambda row: row.cpu), partial(_used, amount=lambda row: row.memory)
+    yield Metric("CpuUtilizationPercentage", "%", "CPU used of what the instance type gives", cpu)
+    yield Metric("CpuMemoryUtilizationPercentage", "%", "Memory used of what the instance type gives", memory)
+    yield Metric("DeploymentCapacity", "1", "Instances by state", capacity)
+    # What Azure has no metric for.
+    yield Metric("ErrorPercentage", "%", "Requests failed: 408, 424, 429 and 5xx", error_percent)
+    yield Metric(
+        "RequestsRejectedPerMinute", "1/min", "Refused or given up by the gateway, by reason", rejected_per_minute
+    )
+    yield Metric("RequestsMirroredPerMinute", "1/min", "Copies sent to a shadow", mirrored_per_minute)
+    yield Metric(
+        "RequestsInFlight", "1", "Mean number of requests under way", partial(_mean_busy, column="in_flight_ms")
+    )
+    peak = partial(_peak_busy, column="peak_in_flight")
+    yield Metric("RequestsInFlightPeak", "1", "Most requests under way at once", peak)
+    yield Metric("RequestsInFlightLimit", "1", "How many may be under way", partial(_peak_busy, column="limit"))
+    yield Metric("RequestsQueued", "1", "Mean number of requests waiting", partial(_mean_busy, column="queued_ms"))
+    for percent in (50, 99):
+        lines = partial(_percentile, quantile=percent / 100, which=model)
+        text = f"Time the instance takes for {percent} % of the requests at most"
+        yield Metric(f"ModelLatency_P{percent}", "ms", text, lines)
+    yield Metric("GatewayLatency", "ms", "Mean time spent outside the instance", gateway_time)
+
+
+METRICS: Mapping[str, Metric] = {metric.name: metric for metric in _all()}
+
+
+def metric_named(name: str) -> Metric:
+    """The metric `name` means, whatever its case; Invalid for a word that is none."""
+    found = {known.lower(): metric for known, metric in METRICS.items()}.get(name.lower())
+    if found is None:
+        message = f"There is no metric {name[:60]!r}; there are {', '.join(METRICS)}."
+        raise Invalid(f"name: {message}", details=[FieldError("name", message)])
+    return found

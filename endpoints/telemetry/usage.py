@@ -1,0 +1,73 @@
+"""What processes use of the host, measured between two looks. Knows no rows: process ids in, shares of a core out."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import psutil
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Of a process and all it started. cores: CPU seconds a second since the last look. memory_bytes: now."""
+
+    cores: float
+    memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    at: float
+    cpu_seconds: dict[tuple[int, float], float]  # by process id and the moment it was started
+
+
+class Meter:
+    """Remembers the last look at every process, because CPU is only known between two."""
+
+    def __init__(self) -> None:
+        self._looks: dict[int, _Look] = {}
+        self._lock = threading.Lock()
+
+    def measure(self, pids: Iterable[int]) -> dict[int, Usage]:
+        """The usage of each process that is there and was looked at before; the others are known from now on."""
+        with self._lock:
+            before, self._looks = self._looks, {}
+            found = {}
+            for pid in pids:
+                usage = self._one(pid, before.get(pid))
+                if usage is not None:
+                    found[pid] = usage
+            return found
+
+    def _one(self, pid: int, before: _Look | None) -> Usage | None:
+        seconds: dict[tuple[int, float], float] = {}
+        memory_bytes = 0
+        try:
+            root = psutil.Process(pid)
+            for process in (root, *root.children(recursive=True)):
+                try:
+                    with process.oneshot():
+                        times = process.cpu_times()
+                        seconds[process.pid, process.create_time()] = times.user + times.system
+                        memory_bytes += _memory_bytes(process)
+                except psutil.Error:
+                    continue
+        except psutil.Error:
+            return None
+        look = self._looks[pid] = _Look(time.monotonic(), seconds)
+        if before is None or look.at <= before.at:
+            return None
+        # A process that was born since spent all of its time since.
+        used = sum(spent - before.cpu_seconds.get(process, 0.0) for process, spent in seconds.items())
+        return Usage(cores=max(used, 0.0) / (look.at - before.at), memory_bytes=memory_bytes)
+
+
+def _memory_bytes(process: psutil.Process) -> int:
+    """Its fair share of what it has in memory: pages that workers share by fork count once among them."""
+    try:
+        return int(process.memory_full_info().pss)
+    except (psutil.AccessDenied, AttributeError):
+        return int(process.memory_info().rss)
