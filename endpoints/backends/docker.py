@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -66,8 +65,7 @@ class DockerBackend:
         self._home, self._client, self._now, self._pause = home, client, now, pause
         self._stager = Stager(home, store or AssetStore(home.blobs), server_package=server_package)
         self._remove_grace_s = remove_grace_s
-        # Two studios may share an engine; each sees its own.
-        self._studio = hashlib.sha256(str(home.root).encode()).hexdigest()[:12]
+        self._studio = home.studio_id  # two studios may share an engine; each sees its own
 
     @property
     def client(self) -> docker.DockerClient:

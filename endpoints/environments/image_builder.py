@@ -27,7 +27,7 @@ from endpoints.environments.build_lock import build_lock
 from endpoints.environments.builds import BuildCanceled, BuildFailed, BuildResult
 from endpoints.environments.image_map import ImageMap, image_map
 from endpoints.environments.package_index import environment_for_uv, without_credentials
-from endpoints.environments.spec import EnvironmentSpec, Recipe, build_key, recipe_of
+from endpoints.environments.spec import EnvironmentSpec, Recipe, build_key, recipe_of, shown_version
 from endpoints.environments.uv_failures import explain
 from endpoints.spec.failure import Failure
 from endpoints.spec.home import Home
@@ -90,6 +90,12 @@ class ImageBuilder:
         """Where the build's JSON lines are, during the build and after it."""
         return self.folder(key) / "build.jsonl"
 
+    def _tag(self, key: str) -> str:
+        return f"slipway-environment:{self._home.studio_id}-{key[:32]}"
+
+    def _builder_name(self, key: str) -> str:
+        return f"slipway-build-{self._home.studio_id}-{key[:32]}"
+
     def find(self, spec: EnvironmentSpec) -> BuildResult | None:
         return self._finished(build_key(spec))
 
@@ -113,7 +119,7 @@ class ImageBuilder:
     def remove(self, key: str) -> None:
         """Remove the image of `key` and its log."""
         with contextlib.suppress(ImageNotFound):
-            self.client.images.remove(_tag(key), force=True)
+            self.client.images.remove(self._tag(key), force=True)
         shutil.rmtree(self.folder(key), ignore_errors=True)
 
     # One build -------------------------------------------------------------------------------------------------
@@ -144,9 +150,10 @@ class ImageBuilder:
             raise
         python_used = next(line.split()[1] for line in reversed(lines) if line.startswith("slipway-python "))
         if "slipway-python-missing" in lines:
-            warnings.append(f"Python {recipe.python} is not in the image {base}; Python {python_used} is used instead.")
+            wanted = shown_version(recipe.python)
+            warnings.append(f"Python {wanted} is not in the image {base}; Python {python_used} is used instead.")
             say(warnings[-1], "WARNING")
-        record = {"python_requested": recipe.python, "python_used": python_used, "warnings": warnings}
+        record = {"python_requested": shown_version(recipe.python), "python_used": python_used, "warnings": warnings}
         image = self._commit(key, {**record, "seconds": round(time.monotonic() - began, 3)})
         say(f"Built in {time.monotonic() - began:.1f} s with Python {python_used}.")
         return _result(key, image, is_cached=False)
@@ -196,10 +203,10 @@ class ImageBuilder:
                 base,
                 entrypoint=["/bin/sh", "-c", _SCRIPT, "slipway-build"],
                 command=[recipe.python, options],
-                name=_builder_name(key),
+                name=self._builder_name(key),
                 user="0",
                 mounts=mounts,
-                labels={"slipway.role": "builder"},
+                labels={"slipway.role": "builder", "slipway.builder-of": self._home.studio_id},
                 working_dir="/",
             )
             container.start()
@@ -210,7 +217,7 @@ class ImageBuilder:
                     if not line.startswith("slipway-"):
                         say(line)
                 status = container.wait()["StatusCode"]
-        if was_cancelled.is_set():
+        if was_cancelled.is_set() or is_cancelled():
             self._discard(key)
             raise BuildCanceled
         if status != 0:
@@ -255,8 +262,8 @@ class ImageBuilder:
                 yield str(path)
 
     def _commit(self, key: str, record: Mapping[str, object]) -> Any:
-        container = self.client.containers.get(_builder_name(key))
-        repository, _, tag = _tag(key).partition(":")
+        container = self.client.containers.get(self._builder_name(key))
+        repository, _, tag = self._tag(key).partition(":")
         image = container.commit(
             repository=repository,
             tag=tag,
@@ -267,21 +274,13 @@ class ImageBuilder:
 
     def _discard(self, key: str) -> None:
         with contextlib.suppress(NotFound):
-            self.client.containers.get(_builder_name(key)).remove(force=True, v=True)
+            self.client.containers.get(self._builder_name(key)).remove(force=True, v=True)
 
     def _finished(self, key: str) -> BuildResult | None:
         try:
-            return _result(key, self.client.images.get(_tag(key)), is_cached=True)
+            return _result(key, self.client.images.get(self._tag(key)), is_cached=True)
         except NotFound:
             return None
-
-
-def _tag(key: str) -> str:
-    return f"slipway-environment:{key[:32]}"
-
-
-def _builder_name(key: str) -> str:
-    return f"slipway-build-{key[:32]}"
 
 
 def _result(key: str, image: Any, *, is_cached: bool) -> BuildResult:

@@ -99,3 +99,8 @@ def build_key(spec: EnvironmentSpec) -> str:
     }
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def shown_version(specifier: str) -> str:
+    """`==3.11.*` as people write it: `3.11`."""
+    return specifier.removeprefix("==").removesuffix(".*")

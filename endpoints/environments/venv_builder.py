@@ -22,7 +22,7 @@ from endpoints.environments.build_lock import build_lock
 from endpoints.environments.builds import BuildCanceled, BuildFailed, BuildResult, StoredBuild
 from endpoints.environments.package_index import environment_for_uv, without_credentials
 from endpoints.environments.python_versions import Choice, Interpreter, choose, fetch_with_uv, installed, running
-from endpoints.environments.spec import EnvironmentSpec, Recipe, build_key, recipe_of
+from endpoints.environments.spec import EnvironmentSpec, Recipe, build_key, recipe_of, shown_version
 from endpoints.environments.uv_failures import explain
 from endpoints.environments.uv_process import UvCanceled, UvFailed, run_uv
 from endpoints.spec.home import Home
@@ -200,7 +200,7 @@ class _Build:
             raise
         marker = BuildMarker(
             key=self._key,
-            python_requested=_shown_version(recipe.python),
+            python_requested=shown_version(recipe.python),
             python_used=str(choice.interpreter.version),
             warnings=warnings,
             size_bytes=_size_bytes(self._venv),
@@ -270,11 +270,6 @@ class _Build:
             raise BuildCanceled from None
         except UvFailed as failed:
             raise BuildFailed(explain(failed.lines, python_version=python_version)) from None
-
-
-def _shown_version(specifier: str) -> str:
-    """`==3.11.*` as people write it: `3.11`."""
-    return specifier.removeprefix("==").removesuffix(".*")
 
 
 def _warnings(spec: EnvironmentSpec, recipe: Recipe, choice: Choice) -> tuple[str, ...]:

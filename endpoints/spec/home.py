@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,11 @@ class Home:
     """The data folder of one studio."""
 
     root: Path
+
+    @property
+    def studio_id(self) -> str:
+        """Tells this studio's things from another's on an engine or host that both use."""
+        return hashlib.sha256(str(self.root).encode()).hexdigest()[:12]
 
     @property
     def run(self) -> Path:

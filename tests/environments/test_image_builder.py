@@ -1,0 +1,149 @@
+"""Environments as images, really built on an engine from packages in a folder."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import docker
+import pytest
+
+from endpoints.environments import BuildCanceled, BuildFailed, EnvironmentSpec, build_key
+from endpoints.environments.builders import builder_for
+from endpoints.environments.image_builder import PYTHON_IN_IMAGE, ImageBuilder
+from endpoints.environments.image_map import ImageMap, image_map
+from endpoints.environments.venv_builder import VenvBuilder
+from endpoints.spec.home import Home
+from endpoints.spec.loglines import LogLine, read
+from tests.backends.contract.harness import BASE_IMAGE, engine
+
+MCR = "mcr.example/azureml/openmpi:latest"
+
+
+@pytest.fixture
+def client() -> docker.DockerClient:
+    return engine()
+
+
+@pytest.fixture
+def built(client: docker.DockerClient, tmp_path: Path) -> Iterator[list[EnvironmentSpec]]:
+    """Specs whose images are removed after the test."""
+    specs: list[EnvironmentSpec] = []
+    yield specs
+    for spec in specs:
+        ImageBuilder(Home(tmp_path / "home"), client=client).remove(build_key(spec))
+
+
+@pytest.fixture
+def builder(client: docker.DockerClient, tmp_path: Path, wheels: Path) -> ImageBuilder:
+    environ = {
+        "HOME": str(tmp_path),
+        "PIP_CONFIG_FILE": "/dev/null",
+        "UV_FIND_LINKS": str(wheels),
+        "UV_NO_INDEX": "1",
+        "UV_INDEX_INTERNAL_PASSWORD": "s3cret",
+    }
+    images = ImageMap({"mcr.example/azureml/*": BASE_IMAGE}, default=BASE_IMAGE)
+    return ImageBuilder(Home(tmp_path / "home"), client=client, environ=environ, images=images)
+
+
+def says(client: docker.DockerClient, image: str, code: str) -> str:
+    output = client.containers.run(image, [PYTHON_IN_IMAGE, "-c", code], remove=True)
+    return bytes(output).decode().strip()
+
+
+@pytest.mark.docker
+def test_what_is_asked_for_can_be_imported_in_the_image(
+    builder: ImageBuilder, client: docker.DockerClient, built: list[EnvironmentSpec]
+):
+    built.append(spec := EnvironmentSpec(requirements="greeting==1.0"))
+    lines: list[LogLine] = []
+    result = builder.build(spec, log=lines.append)
+    assert says(client, result.image, "import greeting; print(greeting.VERSION)") == "1.0"
+    assert any("+ greeting==1.0" in line.message for line in lines)
+    assert [line.message for line in read(builder.log_file(result.key))] == [line.message for line in lines]
+
+
+@pytest.mark.docker
+def test_a_second_build_does_nothing(builder: ImageBuilder, built: list[EnvironmentSpec]):
+    built.append(spec := EnvironmentSpec(requirements="greeting"))
+    first = builder.build(spec)
+    lines: list[LogLine] = []
+    second = builder.build(spec, log=lines.append)
+    assert (second.image, second.python_used, lines) == (first.image, first.python_used, [])
+    assert second.is_cached and not first.is_cached
+
+
+@pytest.mark.docker
+def test_nothing_that_was_lent_stays_in_the_image(
+    builder: ImageBuilder, client: docker.DockerClient, built: list[EnvironmentSpec]
+):
+    built.append(spec := EnvironmentSpec(requirements="greeting==2.0"))
+    image = client.images.get(builder.build(spec).image)
+    assert "s3cret" not in repr(image.attrs) + repr(image.history())
+    assert not image.attrs["Config"].get("Volumes")
+    left = "from pathlib import Path; print([p for p in Path('/build').rglob('*') if p.is_file() and p.stat().st_size])"
+    assert says(client, str(image.id), left) == "[]"
+
+
+@pytest.mark.docker
+def test_a_base_that_is_not_here_is_replaced_as_the_admin_says_with_a_warning(
+    builder: ImageBuilder, built: list[EnvironmentSpec]
+):
+    built.append(spec := EnvironmentSpec(image=MCR, requirements="greeting"))
+    assert builder.build(spec).warnings == (f"{MCR} is not on this host; the image map says to use {BASE_IMAGE}.",)
+
+
+@pytest.mark.docker
+def test_another_python_than_the_images_is_a_warning(builder: ImageBuilder, built: list[EnvironmentSpec]):
+    built.append(spec := EnvironmentSpec(conda={"dependencies": ["python=3.99", "greeting"]}))
+    result = builder.build(spec)
+    assert "Python 3.99 is not in the image" in result.warnings[0]
+    assert result.python_used.startswith("3.")
+
+
+@pytest.mark.docker
+def test_what_cannot_be_satisfied_fails_with_its_cause(builder: ImageBuilder):
+    with pytest.raises(BuildFailed) as caught:
+        builder.build(EnvironmentSpec(requirements="no-such-package"))
+    assert "There is no package 'no-such-package'" in caught.value.failure.message
+
+
+@pytest.mark.docker
+def test_a_base_nobody_has_fails_with_what_to_do(builder: ImageBuilder):
+    with pytest.raises(BuildFailed) as caught:
+        builder.build(EnvironmentSpec(image="localhost:1/no/such:image"))
+    assert "cannot be pulled" in caught.value.failure.message
+    assert "SLIPWAY_IMAGE_MAP" in caught.value.failure.advice
+
+
+@pytest.mark.docker
+def test_a_build_can_be_cancelled_and_leaves_no_container(builder: ImageBuilder, client: docker.DockerClient):
+    begun = threading.Event()
+    spec = EnvironmentSpec(requirements="greeting")
+    with pytest.raises(BuildCanceled):
+        builder.build(spec, log=lambda line: begun.set(), is_cancelled=begun.is_set)
+    assert builder.find(spec) is None
+    assert client.containers.list(all=True, filters={"name": build_key(spec)[:32]}) == []
+
+
+def test_an_engine_that_is_away_is_a_failure_with_what_to_do(tmp_path: Path):
+    away = docker.DockerClient(base_url=f"unix://{tmp_path}/none.sock", version="1.41", timeout=1)
+    with pytest.raises(BuildFailed, match="Docker engine"):
+        ImageBuilder(Home(tmp_path), client=away, environ={}).build(EnvironmentSpec(image="x"))
+
+
+def test_the_image_map_is_read_from_the_environment():
+    found = image_map({"SLIPWAY_IMAGE_MAP": "mcr.example/azureml/*=base:1, *=base:2", "SLIPWAY_BASE_IMAGE": "base:3"})
+    assert [found.stand_in("mcr.example/azureml/x:1"), found.stand_in("other"), found.default] == [
+        "base:1",
+        "base:2",
+        "base:3",
+    ]
+    assert ImageMap().stand_in("x") == ""
+
+
+def test_each_target_has_its_builder(tmp_path: Path):
+    assert isinstance(builder_for("docker", Home(tmp_path)), ImageBuilder)
+    assert isinstance(builder_for("process", Home(tmp_path)), VenvBuilder)
