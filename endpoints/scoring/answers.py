@@ -20,6 +20,7 @@ WRONG_METHOD = "The method is not allowed for the requested URL."
 EVENT_STREAM = "text/event-stream"
 SSE_BEGINNINGS = ("data:", "event:", "id:", "retry:", ":")
 
+PLAIN_TYPES = frozenset((list, dict, str, int, float, bool))  # what nearly every run() returns
 _END = object()  # of a generator that yields nothing
 _PLAIN: Headers = [("Content-Type", JSON), (FAILED, "False")]
 
@@ -42,6 +43,8 @@ def fatal(status: int, detail: str = "") -> HttpResponse:
 
 def from_value(value: Any, *, accept: str = "") -> HttpResponse:
     """Raises what json.dumps raises for a value that JSON cannot hold, and UnsafeHeader."""
+    if type(value) in PLAIN_TYPES:
+        return HttpResponse(200, _PLAIN[:], json.dumps(value).encode("ascii"))
     if value is None:
         return HttpResponse(200, _PLAIN[:], b"{}")
     if isinstance(value, AMLResponse):

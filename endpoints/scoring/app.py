@@ -15,6 +15,7 @@ from typing import Any, AsyncIterator, Callable, Dict, Iterator, List, Optional,
 from . import context
 from .answers import (
     NOT_FOUND,
+    PLAIN_TYPES,
     SCRIPT_FAILED,
     SERVER_FAILED,
     WRONG_METHOD,
@@ -59,7 +60,7 @@ class App:
         self._run_batch = script.run_batch
         self._timeout_ms = settings.scoring_timeout_ms
         self._swagger = swagger
-        self._cors = Cors(settings.cors_origins)
+        self._cors = Cors(settings.cors_origins) if settings.cors_origins.strip(", ") else None
         self._version: Headers = [("x-ms-server-version", settings.server_version)] if settings.server_version else []
         self._log_request = log_request
 
@@ -192,7 +193,7 @@ class App:
             watchdog.enter(call)
             try:
                 value = self._run(**arguments)
-                if inspect.isawaitable(value):
+                if type(value) not in PLAIN_TYPES and inspect.isawaitable(value):
                     value = asyncio.run(_await(value))
             finally:
                 watchdog.leave(call)
@@ -287,7 +288,7 @@ class App:
         headers += ids.headers
         if "traceid" in request.headers:
             headers.append(("TraceId", request.headers["traceid"]))
-        if self._cors:
+        if self._cors is not None:
             headers += self._cors.headers(request.method, request.headers)
         response.headers = headers
         return response

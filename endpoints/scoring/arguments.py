@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import json
@@ -109,7 +110,12 @@ class SchemaAdapter(Adapter):
 
 
 def media_type(request: HttpRequest) -> str:
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return _media_type(request.headers.get("content-type", ""))
+
+
+@functools.lru_cache(maxsize=64)
+def _media_type(header: str) -> str:
+    return header.partition(";")[0].strip().lower()
 
 
 def adapt(run: Callable[..., Any]) -> Tuple[Adapter, bool]:

@@ -11,7 +11,7 @@ METHODS = ("GET", "POST")
 
 
 class Cors:
-    """origins: separated by commas; each is a name, a pattern, or "*"."""
+    """origins: at least one, separated by commas; each is a name, a pattern, or "*"."""
 
     def __init__(self, origins: str) -> None:
         self._origins = [origin.strip() for origin in origins.split(",") if origin.strip()]
@@ -20,9 +20,6 @@ class Cors:
         for origin in self._origins:
             if any(sign in origin for sign in "*\\]?$^[()") and origin != "*":
                 self._patterns.append(re.compile(origin, re.IGNORECASE))
-
-    def __bool__(self) -> bool:
-        return bool(self._origins)
 
     def headers(self, method: str, request: Dict[str, str]) -> Headers:
         """What to add to the answer; nothing for an origin that is not allowed."""

@@ -45,6 +45,8 @@ _MAIN, _RELIEF = 1, 2
 class Server:
     """Serves until stopped. `flush` writes waiting log lines; `on_stuck` ends a process that will not stop."""
 
+    _always_hands_over = False
+
     def __init__(
         self,
         app: App,
@@ -85,10 +87,6 @@ class Server:
         self._stop_deadline: Optional[float] = None
         self._is_done = False
         self._next_sweep = 0.0
-
-    @property
-    def _always_hands_over(self) -> bool:
-        return False
 
     # The main thread
 

@@ -22,16 +22,14 @@ logger = logging.getLogger("azmlinfsrv")
 class AsyncServer(Server):
     """run() is awaited on the main thread's event loop, up to `max_concurrent` at once. The relief thread polls."""
 
+    _always_hands_over = True
+
     def __init__(self, app: App, listeners: Sequence[socket.socket], *, loop: Any, **options: Any) -> None:
         self._concurrency = options.pop("max_concurrent", 1)
         super().__init__(app, listeners, max_concurrent=1, **options)
         self._loop: asyncio.AbstractEventLoop = loop
         self._tasks: List[Any] = []
         self._waiting: Deque[Call] = deque()
-
-    @property
-    def _always_hands_over(self) -> bool:
-        return True
 
     def serve(self) -> None:
         self._begin()
@@ -109,6 +107,8 @@ class AsyncServer(Server):
 class BatchServer(Server):
     """Calls that wait at the same time are answered by one run_batch()."""
 
+    _always_hands_over = True
+
     def __init__(
         self, app: App, listeners: Sequence[socket.socket], *, max_size: int, max_wait_ms: float, **options: Any
     ) -> None:
@@ -116,10 +116,6 @@ class BatchServer(Server):
         self._max_size = max_size
         self._max_wait_s = max_wait_ms / 1000
         self._gathering = threading.Lock()
-
-    @property
-    def _always_hands_over(self) -> bool:
-        return True
 
     def _run_queued(self, call: Call) -> None:
         calls = []

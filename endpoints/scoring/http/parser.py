@@ -17,12 +17,12 @@ MAX_HEADERS = 100
 MAX_HEAD = 128 * 1024
 MAX_CHUNK_LINE = 1024
 MAX_BLANK_LINES = 2
+MAX_LENGTH_DIGITS = 18
 
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}) ([\x21-\x7e\x80-\xff]+) HTTP/([0-9])\.([0-9])")
 _HEADER_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)")
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?")
 _ABSOLUTE = re.compile(r"https?://[^/?#]+", re.IGNORECASE)
-_DIGITS = re.compile(r"[0-9]{1,18}")
 
 _REMEMBERED = 1024
 _MEMORABLE_LINE = 256
@@ -177,10 +177,14 @@ class RequestParser:
                 raise BadRequest(501, "Transfer-Encoding must be chunked")
             self._chunks = "size"
         elif length is not None:
-            if not _DIGITS.fullmatch(length):
+            if not length.isdecimal() or len(length) > MAX_LENGTH_DIGITS:
                 raise BadRequest(400, "Content-Length must be a number")
             self._missing = int(length)
             self._check_body_size(self._missing)
+            if 0 < self._missing <= len(self._buffer):  # all of it is here already
+                request.body = self._buffer[: self._missing]
+                self._buffer = self._buffer[self._missing :]
+                self._missing = 0
         if "expect" in headers and headers["expect"].lower() != "100-continue":
             raise BadRequest(417, "Expect must be 100-continue")
         self._request = request
