@@ -7,7 +7,6 @@ through `begin` and `on_answer` without a task or a wait; everything else is a d
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import inf
 from typing import TYPE_CHECKING, Any
 
 from endpoints.gateway import errors
@@ -137,7 +136,6 @@ class Exchange:
             or not deployment.is_open
             or deployment.tally.own >= deployment.limit
             or instance.tally.own >= deployment.per_instance
-            or head.prefix_for != deployment.scoring_path
         ):
             self._begin_chosen(deployment, body)
             return
@@ -151,6 +149,8 @@ class Exchange:
         self._parts = [body]
         self.request_bytes = self._parts_size = len(body)
         started_at = self.sent_at = self.started_at
+        if head.prefix_for != deployment.scoring_path:
+            self._render(head, deployment)
         connection = self.upstream = instance.idle.pop()
         connection.send(self, b"".join((head.prefix, self.request_id, b"\r\n\r\n", body)))
         client = self.client
@@ -189,16 +189,8 @@ class Exchange:
             raise errors.rate_limited(endpoint.rate.per_second)
         if head.content_length > endpoint.max_payload_bytes or self.request_bytes > endpoint.max_payload_bytes:
             raise errors.payload_too_large(endpoint.max_payload_bytes)
-        if self._is_decided_by_weight(endpoint):
-            head.is_usual_for = plane.book.table
-            head.is_plain = head.minor_version == 1 and head.method != b"HEAD" and not head.client_request_id
+        plane.mark_if_usual(head)
         self._choose()
-
-    def _is_decided_by_weight(self, endpoint: Endpoint) -> bool:
-        """Whether the same head, come again, may go straight to the choice of a deployment by weight."""
-        head = self.head
-        has_rules = endpoint.cors or endpoint.rate or endpoint.sticky or endpoint.mirror or head.content_length < 0
-        return not has_rules and not head.deployment and bool(endpoint.choices) and head.authorised_until == inf
 
     def _is_preflight(self, endpoint: Endpoint) -> bool:
         head, cors = self.head, endpoint.cors
@@ -338,8 +330,7 @@ class Exchange:
         head, client = self.head, self.client
         deployment = self.deployment
         if head.prefix_for != deployment.scoring_path:
-            head.prefix = request_prefix(head, scoring_path=deployment.scoring_path, forwarded=client.forwarded_fields)
-            head.prefix_for = deployment.scoring_path
+            self._render(head, deployment)
         self.upstream = connection
         now = self.sent_at = self.plane.clock()
         self.is_sent = self.is_body_complete
@@ -356,6 +347,11 @@ class Exchange:
         else:
             self._release_hold()
             client.invite_body()
+
+    def _render(self, head: RequestHead, deployment: Deployment) -> None:
+        forwarded = self.client.forwarded_fields
+        head.prefix = request_prefix(head, scoring_path=deployment.scoring_path, forwarded=forwarded)
+        head.prefix_for = deployment.scoring_path
 
     def receive(self, piece: bytes, is_complete: bool) -> None:
         """More of the request's body."""

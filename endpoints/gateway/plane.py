@@ -6,6 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Coroutine, Iterator
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from endpoints.gateway import errors
@@ -171,6 +172,21 @@ class DataPlane:
             head.endpoint_name = before.endpoint_name
             head.path = before.path
             head.authorised_until = before.authorised_until
+            if before.is_usual_for is self.book.table:
+                self.mark_if_usual(head)
+
+    def mark_if_usual(self, head: RequestHead) -> None:
+        """Note whether the same head, come again, may go straight to the choice of a deployment by weight."""
+        endpoint = head.endpoint
+        has_rules = endpoint.cors or endpoint.rate or endpoint.sticky or endpoint.mirror or head.deployment
+        if (
+            not has_rules
+            and endpoint.choices
+            and head.authorised_until == inf
+            and 0 <= head.content_length <= endpoint.max_payload_bytes
+        ):
+            head.is_usual_for = self.book.table
+            head.is_plain = head.minor_version == 1 and head.method != b"HEAD" and not head.client_request_id
 
     def authenticator(self, route: EndpointRoute) -> Authenticator:
         """What checks the credentials of an endpoint's callers."""

@@ -169,7 +169,10 @@ class ClientConnection(asyncio.Protocol):
         exchange = self.exchange = Exchange(self, head, plane.clock())
         if length == len(body):
             self._state = _ANSWERING
-            exchange.begin(body, True)
+            if head.is_usual_for is plane.book.table:
+                exchange.begin_usual(body)
+            else:
+                exchange.begin(body, True)
         elif 0 <= length < len(body):
             self._state = _ANSWERING
             self._held = body[length:]
