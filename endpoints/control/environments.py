@@ -23,7 +23,8 @@ from endpoints.backends.base import Permanent, Runtime
 from endpoints.control import waking
 from endpoints.control.clock import SYSTEM_CLOCK, Clock
 from endpoints.control.targets import home
-from endpoints.environments import BuildCanceled, BuildFailed, BuildResult, EnvironmentSpec, VenvBuilder
+from endpoints.environments import BuildCanceled, BuildFailed, BuildResult, EnvironmentSpec
+from endpoints.environments.builders import builder_for
 from endpoints.models import EnvironmentBuild, EnvironmentVersion, OnlineDeployment
 from endpoints.spec.errors import SlipwayError
 from endpoints.spec.failure import Failure
@@ -80,7 +81,7 @@ def build(key: str, target: str = "process", *, clock: Clock = SYSTEM_CLOCK, bui
     try:
         if not _claim(key, target, clock):
             return
-        _finish(key, target, _outcome(version, key, target, clock, builder or _build_venv), clock)
+        _finish(key, target, _outcome(version, key, target, clock, builder or _builder_of(target)), clock)
     finally:
         _slots.release()
     _wake_waiting(key)
@@ -146,8 +147,9 @@ def _outcome(
             )
 
 
-def _build_venv(spec: EnvironmentSpec, is_cancelled: Callable[[], bool]) -> BuildResult:
-    return VenvBuilder(home()).build(spec, is_cancelled=is_cancelled)
+def _builder_of(target: str) -> Build:
+    """What the target's own builder does: a virtual environment for processes, an image for containers."""
+    return lambda spec, is_cancelled: builder_for(target, home()).build(spec, is_cancelled=is_cancelled)
 
 
 @contextmanager
