@@ -71,9 +71,9 @@ class RunningStudio:
         return json.loads(self.slipway(*arguments, "-o", "json", cwd=cwd).stdout)
 
     def stop(self) -> None:
-        """Ctrl-C, and wait for the end."""
+        """Ctrl-C, which a terminal sends to every process of the group, and wait for the end."""
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
+            os.killpg(self.process.pid, signal.SIGINT)
             self.process.wait(60)
 
 
