@@ -7,6 +7,15 @@ from django import forms
 from studio.forms.fields import SlimForm
 
 
+class DeploymentGatewayForm(SlimForm):
+    retry = forms.BooleanField(
+        label="Try once more on another instance",
+        required=False,
+        help_text="When a connection is refused, or breaks before the first byte of an answer. "
+        "Turn it off where a request must never reach the model twice.",
+    )
+
+
 class ScaleForm(SlimForm):
     instance_count = forms.IntegerField(
         label="Instances",

@@ -17,7 +17,7 @@ from endpoints.spec.states import OperationState
 from studio.access import actions
 from studio.access.models import User
 from studio.access.policy import grants_of, require
-from studio.forms.deployments import ScaleForm
+from studio.forms.deployments import DeploymentGatewayForm, ScaleForm
 from studio.forms.fields import add_domain_errors
 from studio.pages.answers import Request, form_page, go, page, polled
 from studio.pages.endpoints import BUSY, instances_text
@@ -104,6 +104,27 @@ def deployment_scale(request: Request, endpoint: str, name: str) -> HttpResponse
         "title": f"Scale {name}",
         "intro": f"{deployment.instance_type}, {deployment.instance_count} now. Those that stay go on answering.",
         "submit": "Scale",
+        "back": back,
+    }
+    return form_page(request, "pages/form.html", context, form=form)
+
+
+@require_http_methods(["GET", "POST"])
+def deployment_settings(request: Request, endpoint: str, name: str) -> HttpResponse:
+    """How the gateway treats requests of this deployment."""
+    require(request.user, actions.DEPLOYMENTS_WRITE, endpoint)
+    deployment = selectors.get_deployment(request.user, endpoint, name)
+    back = reverse("deployments:detail", args=[endpoint, name])
+    initial = {"retry": deployment.gateway_settings.get("retry", True)}
+    form = DeploymentGatewayForm(request.POST if request.method == "POST" else None, initial=initial)
+    if form.is_valid():
+        changes = {"gateway_settings": form.cleaned_data}
+        services.update_deployment(request.user, endpoint=endpoint, name=name, document=changes)
+        return go(request, back)
+    context = {
+        "title": f"Gateway settings of {name}",
+        "intro": "The gateway follows within a second; no instance restarts.",
+        "submit": "Save",
         "back": back,
     }
     return form_page(request, "pages/form.html", context, form=form)

@@ -12,11 +12,12 @@ from endpoints import selectors, services
 from endpoints.models import OnlineEndpoint
 from endpoints.spec.documents import OnlineEndpointDocument
 from endpoints.spec.errors import Conflict, Invalid
+from endpoints.spec.routes import MAX_PAYLOAD_BYTES
 from endpoints.spec.states import OperationState, ProvisioningState
 from studio.access import actions
 from studio.access.models import User
 from studio.access.policy import grants_of, require
-from studio.forms.endpoints import EndpointForm, TrafficForm
+from studio.forms.endpoints import EndpointForm, GatewayForm, TrafficForm
 from studio.forms.fields import WordsForm, add_domain_errors
 from studio.pages.answers import Request, form_page, go, page, polled
 from studio.pages.lists import matching, page_of, words_of
@@ -103,7 +104,12 @@ def overview(user: User, name: str) -> dict[str, object]:
         "wanted_instances": sum(one.instance_count for one in deployments),
         "ready_instances": sum(one.ready_instances for one in deployments),
         "live_percent": sum(endpoint.traffic.values()),
-        "traffic_form": TrafficForm(deployments=[one.name for one in deployments], traffic=endpoint.traffic),
+        "traffic_form": TrafficForm(
+            deployments=[one.name for one in deployments],
+            traffic=endpoint.traffic,
+            mirror_traffic=endpoint.mirror_traffic,
+        ),
+        "max_payload_bytes": MAX_PAYLOAD_BYTES,
         "is_settled": running is None and not is_busy,
     }
 
@@ -145,6 +151,29 @@ def endpoint_edit(request: Request, name: str) -> HttpResponse:
     return form_page(request, "pages/form.html", {"title": f"Edit {name}", "submit": "Save", "back": back}, form=form)
 
 
+@require_http_methods(["GET", "POST"])
+def endpoint_settings(request: Request, name: str) -> HttpResponse:
+    """How the gateway treats the endpoint's callers."""
+    require(request.user, actions.ENDPOINTS_WRITE, name)
+    endpoint = selectors.get_endpoint(request.user, name)
+    back = reverse("endpoints:detail", args=[name])
+    form = GatewayForm(request.POST) if request.method == "POST" else GatewayForm.showing(endpoint.gateway_settings)
+    if form.is_valid():
+        try:
+            services.update_endpoint(request.user, name=name, changes={"gateway_settings": form.settings()})
+        except (Invalid, Conflict) as error:
+            form.add_refusal(error)
+        else:
+            return go(request, back)
+    context = {
+        "title": f"Gateway settings of {name}",
+        "intro": "The gateway follows within a second; no instance restarts.",
+        "submit": "Save",
+        "back": back,
+    }
+    return form_page(request, "pages/form.html", context, form=form)
+
+
 @require_POST
 def endpoint_traffic(request: Request, name: str) -> HttpResponse:
     """The split as a whole. What is refused stands above the fields, which keep what was typed."""
@@ -152,12 +181,14 @@ def endpoint_traffic(request: Request, name: str) -> HttpResponse:
     endpoint = context["endpoint"]
     assert isinstance(endpoint, OnlineEndpoint)  # noqa: S101  frame() put it there
     names = [one.name for one in selectors.deployments_of(request.user, name)]
-    form = TrafficForm(request.POST, deployments=names, traffic=endpoint.traffic)
+    form = TrafficForm(
+        request.POST, deployments=names, traffic=endpoint.traffic, mirror_traffic=endpoint.mirror_traffic
+    )
     if form.is_valid():
         try:
-            services.set_traffic(request.user, name=name, traffic=form.shares())
+            services.set_traffic(request.user, name=name, traffic=form.shares(), mirror_traffic=form.mirrored())
         except (Invalid, Conflict) as error:
-            add_domain_errors(form, error, names={"traffic": ""})
+            add_domain_errors(form, error, names={"traffic": "", "mirror_traffic": "mirror"})
         else:
             return go(request, reverse("endpoints:detail", args=[name]))
     context |= {"traffic_form": form}

@@ -52,6 +52,13 @@ def test_mirroring_leaves_the_split_alone(there: Studio, slipway: Slipway):
     assert changed(there) == {"mirror_traffic": {"green": 10}}
 
 
+def test_gateway_settings_are_set_by_their_path(there: Studio, slipway: Slipway):
+    words = ("-n", "my-endpoint", "--set", "gateway_settings.traffic_key.header=x-user")
+    assert slipway("online-endpoint", "update", *words).code == 0
+    settings = changed(there)["gateway_settings"]  # type: ignore[index]
+    assert (settings["traffic_key"], settings["requests_per_second"]) == ({"header": "x-user"}, 0)
+
+
 @pytest.mark.parametrize("traffic", ["blue=60", "blue=60 green=60", "blue", "blue=x"])
 def test_a_split_that_cannot_be_is_refused_before_it_is_sent(there: Studio, slipway: Slipway, traffic: str):
     ran = slipway("online-endpoint", "update", "-n", "my-endpoint", "--traffic", traffic)

@@ -48,6 +48,21 @@ def test_an_endpoint_carries_keys_traffic_mirror_and_its_ready_instances(studio:
 
 
 @pytest.mark.parametrize(
+    ("key", "sticky"),
+    [({"header": "x-user"}, {"kind": "header", "name": "x-user"}), ({"json": "a.b"}, {"kind": "json", "name": "a.b"})],
+)
+def test_what_was_said_about_the_gateway_is_routed(studio: Studio, published, key, sticky):
+    studio.deployment()
+    said = {"traffic_key": key, "cors_origins": ["*"], "requests_per_second": 7, "max_payload_bytes": 9}
+    OnlineEndpoint.objects.update(gateway_settings=said)
+    OnlineDeployment.objects.update(gateway_settings={"retry": False})
+    house = published()["endpoints"]["house"]
+    assert (house["sticky"], house["cors_origins"]) == (sticky, ["*"])
+    assert (house["requests_per_second"], house["max_payload_bytes"]) == (7, 9)
+    assert house["deployments"]["blue"]["is_retry_allowed"] is False
+
+
+@pytest.mark.parametrize(
     "values", [{"state": "Starting"}, {"state": "Unready"}, {"state": "Draining"}, {"state": "Failed"}]
 )
 def test_only_ready_instances_are_routed(studio: Studio, published, values):

@@ -92,3 +92,10 @@ def test_the_page_asks_no_more_for_more_instances(
     client = visiting(olivia)
     with django_assert_max_num_queries(18):
         client.get(reverse("deployments:detail", args=BLUE))
+
+
+def test_the_second_try_is_turned_off(olivia: User, risk: OnlineEndpoint) -> None:
+    address = ["diabetes-risk", "green"]
+    assert "checked" in visiting(olivia).get(reverse("deployments:settings", args=address)).text
+    visiting(olivia).post(reverse("deployments:settings", args=address), {})
+    assert risk.deployments.get(name="green").gateway_settings == {"retry": False}

@@ -60,6 +60,54 @@ def test_a_split_that_is_not_whole_is_refused(blue: str, reason: str, olivia: Us
     assert "<html" not in answer.text
 
 
+def test_a_shadow_is_chosen_beside_the_split_and_taken_away_again(olivia: User, risk: OnlineEndpoint) -> None:
+    shares = {"share-blue": "90", "share-green": "10"}
+    url = reverse("endpoints:traffic", args=RISK)
+    visiting(olivia).post(url, {**shares, "mirror": "shadow-xgb", "mirror-percent": "20"})
+    risk.refresh_from_db()
+    assert risk.mirror_traffic == {"shadow-xgb": 20}
+    assert '<option value="shadow-xgb" selected>' in visiting(olivia).get(reverse("endpoints:detail", args=RISK)).text
+    visiting(olivia).post(url, {**shares, "mirror": ""})
+    risk.refresh_from_db()
+    assert risk.mirror_traffic == {}
+
+
+@pytest.mark.parametrize(
+    ("shadow", "percent", "reason"),
+    [("green", "10", "live or mirrored to"), ("shadow-xgb", "60", "At most 50 percent")],
+)
+def test_a_mirror_that_may_not_be_is_refused_at_its_field(
+    shadow: str, percent: str, reason: str, olivia: User, risk: OnlineEndpoint
+) -> None:
+    shares = {"share-blue": "90", "share-green": "10", "mirror": shadow, "mirror-percent": percent}
+    answer = visiting(olivia).post(reverse("endpoints:traffic", args=RISK), shares)
+    assert answer.status_code == 422
+    assert reason in answer.text
+
+
+def test_how_the_gateway_treats_callers_is_set_and_shown(olivia: User, risk: OnlineEndpoint) -> None:
+    wanted = {"cors_origins": "https://a.example\n", "key_kind": "header", "key_name": "x-user"}
+    url = reverse("endpoints:settings", args=RISK)
+    visiting(olivia).post(url, {**wanted, "requests_per_second": "9", "max_payload_bytes": "1024"})
+    risk.refresh_from_db()
+    assert risk.gateway_settings == {
+        "cors_origins": ["https://a.example"],
+        "traffic_key": {"header": "x-user"},
+        "requests_per_second": 9,
+        "max_payload_bytes": 1024,
+    }
+    assert "https://a.example</textarea>" in visiting(olivia).get(url).text
+    assert "9 requests a second" in visiting(olivia).get(reverse("endpoints:detail", args=RISK)).text
+
+
+def test_what_is_wrong_with_gateway_settings_stands_at_its_field(olivia: User, risk: OnlineEndpoint) -> None:
+    wrong = {"cors_origins": "app.example", "key_kind": "json", "key_name": "a..b"}
+    answer = visiting(olivia).post(reverse("endpoints:settings", args=RISK), wrong)
+    assert answer.status_code == 422
+    assert answer.text.count('class="error"') == 2
+    assert "is no origin" in answer.text
+
+
 def test_an_endpoint_is_deleted_after_it_said_what_goes_with_it(olivia: User, risk: OnlineEndpoint) -> None:
     client, url = visiting(olivia), reverse("endpoints:delete", args=RISK)
     assert "blue (3 instances), green (1 instance)" in client.get(url).text

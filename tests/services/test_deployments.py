@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from endpoints import services
-from endpoints.models import DeploymentRevision, EnvironmentVersion, ModelVersion, OnlineDeployment, Operation
+from endpoints.models import (
+    DeploymentRevision,
+    EnvironmentVersion,
+    ModelVersion,
+    OnlineDeployment,
+    Operation,
+    RouteFragment,
+)
 from endpoints.spec.errors import Conflict, Forbidden, Invalid, NotFound, OutOfQuota
 from studio.access.models import User
 from tests.people import person
@@ -240,3 +247,13 @@ def test_a_role_on_one_endpoint_scales_there_only(deployed: OnlineDeployment, ow
     assert services.scale_deployment(keeper, endpoint="risk", name="blue", instance_count=2)
     with pytest.raises(Forbidden):  # models are the workspace's
         services.update_deployment(keeper, endpoint="risk", name="blue", document={"model": "azureml:other:1"})
+
+
+def test_turning_the_second_try_off_restarts_nothing_and_reaches_the_routes(
+    deployed: OnlineDeployment, teammate: User
+) -> None:
+    operation = update(teammate, gateway_settings={"retry": False})
+    assert operation and (operation.state, operation.summary) == ("Succeeded", "Change gateway settings")
+    assert DeploymentRevision.objects.count() == 1
+    assert '"is_retry_allowed":false' in RouteFragment.objects.get(endpoint_name="risk").body
+    assert update(teammate, gateway_settings={"retry": False}) is None

@@ -151,3 +151,24 @@ def test_a_role_for_one_name_may_create_that_endpoint_only(db: None) -> None:
     world.endpoint(keeper)
     with pytest.raises(Forbidden):
         world.endpoint(keeper, "fraud")
+
+
+def test_gateway_settings_are_stored_without_defaults_and_said_again_change_nothing(teammate: User) -> None:
+    services.create_endpoint(teammate, document={"name": "risk", "gateway_settings": {"requests_per_second": 0}})
+    assert risk().gateway_settings == {}
+    wanted = {"gateway_settings": {"requests_per_second": 5, "cors_origins": ["*"]}}
+    operation = services.update_endpoint(teammate, name="risk", changes=wanted)
+    assert operation and operation.summary == "Set gateway settings"
+    assert risk().gateway_settings == wanted["gateway_settings"]
+    assert services.update_endpoint(teammate, name="risk", changes=wanted) is None
+    services.update_endpoint(teammate, name="risk", changes={"gateway_settings": None})
+    assert risk().gateway_settings == {}
+
+
+def test_a_studio_may_allow_more_to_be_mirrored(teammate: User, settings: Any) -> None:
+    world.endpoint(teammate)
+    world.deploy(teammate)
+    settings.SLIPWAY_LIMITS = {**settings.SLIPWAY_LIMITS, "mirror_percent": 80}
+    services.set_traffic(teammate, name="risk", traffic={}, mirror_traffic={"blue": 80})
+    with pytest.raises(Invalid, match="At most 80 percent"):
+        services.set_traffic(teammate, name="risk", traffic={}, mirror_traffic={"blue": 81})
