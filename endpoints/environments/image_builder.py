@@ -38,7 +38,8 @@ from endpoints.spec.states import FailureCode
 PYTHON_IN_IMAGE = "/opt/slipway/env/bin/python"
 _LABEL = "slipway.build"
 _LOOK_S = 0.1
-# $1 the wanted version specifier or "", $2 more options for the virtual environment.
+# $1 the wanted version specifier or "", $2 more options for the virtual environment. Bytecode is made once here:
+# containers run read-only and would compile every import at every start.
 _SCRIPT = """
 set -eu
 . /build/environment
@@ -49,7 +50,7 @@ if [ -n "$wanted" ] && ! /build/uv python find "$wanted" >/dev/null 2>&1; then
 fi
 /build/uv venv --quiet --no-project --clear $2 ${wanted:+--python "$wanted"} /opt/slipway/env
 if [ -s /build/requirements.txt ]; then
-  /build/uv pip install --python /opt/slipway/env/bin/python -r /build/requirements.txt --color never
+  /build/uv pip install --python /opt/slipway/env/bin/python -r /build/requirements.txt --color never --compile-bytecode
 fi
 /opt/slipway/env/bin/python -c 'import platform; print("slipway-python", platform.python_version())'
 """
