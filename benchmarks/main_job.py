@@ -107,7 +107,7 @@ def process_name(command: list[str]) -> str:
         "uvicorn": "web",
         "celery worker": "worker",
         "studio.celery worker": "worker",
-        "studio.celery beat": "beat",
+        "studio.beat beat": "beat",
         "endpoints.gateway.worker": "gateway",
         "endpoints.gateway": "gateway head",
     }

@@ -202,7 +202,7 @@ MIGRATION_MODULES = {"knox": None}
 # People ----------------------------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "access.User"
-KNOX_TOKEN_MODEL = "access.ApiToken"
+KNOX_TOKEN_MODEL = "access.ApiToken"  # noqa: S105 - a model, no secret
 LOGIN_URL = "sign-in"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "sign-in"

@@ -43,12 +43,12 @@ def studio_children(options: Options) -> list[Child]:
     def marker(name: str) -> Path:
         return options.home.run / f"{name}.ready"
 
-    celery = [python, "-m", "celery", "-A", "studio.celery"]
+    celery = [python, "-m", "celery", "-A"]
     schedule = str(options.home.run / "beat-schedule")
     return [
         Child(
             name="beat",
-            command=[*celery, "beat", "--loglevel", "WARNING", "--pidfile=", "--schedule", schedule],
+            command=[*celery, "studio.beat", "beat", "--loglevel", "WARNING", "--pidfile=", "--schedule", schedule],
             environment=environment,
             log=logs / "beat.log",
             is_ready=marker("beat").exists,
@@ -67,7 +67,7 @@ def studio_children(options: Options) -> list[Child]:
         Child(
             name="worker",
             command=[
-                *(*celery, "worker", "--pool", "threads", "--concurrency", "16"),
+                *(*celery, "studio.celery", "worker", "--pool", "threads", "--concurrency", "16"),
                 *("--loglevel", "INFO", "--without-mingle", "--without-gossip", "--without-heartbeat"),
             ],
             environment=environment,
