@@ -8,9 +8,9 @@ import socket
 import sys
 from typing import List, Sequence
 
+from .clients import listen_on
 from .failure import BAD_ARGUMENT, NOT_READY, BootFailure
 from .pump import RotatingFile, Sink, TextOutput, make_line
-from .server import listen_on
 from .settings import CLI_ERROR, Settings, load
 from .supervisor import Supervisor, failed_before_start
 from .worker import BOOT_FAILED

@@ -104,6 +104,12 @@ class Connection:
         except OSError:
             return True
 
+    def has_unread(self) -> bool:
+        """Whether a request is on its way in, which a close would break."""
+        poller = select.poll()
+        poller.register(self.descriptor, select.POLLIN)
+        return bool(poller.poll(0))
+
     def answer(self, response: HttpResponse, *, method: str, keep_alive: bool, is_http10: bool) -> bool:
         """Send head and body; of a streamed answer the head only. Returns whether a stream's chunks must follow."""
         is_streamed = response.chunks is not None and method != "HEAD"

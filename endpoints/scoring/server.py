@@ -12,20 +12,20 @@ from __future__ import annotations
 import logging
 import os
 import queue
-import select
 import signal
 import socket
 import threading
 import time
 from collections import deque
 from contextlib import suppress
-from typing import Callable, Deque, Dict, Optional, Sequence, Set
+from typing import Callable, Deque, Optional, Sequence, Set
 
-from .answers import error, fatal
+from .answers import fatal
 from .app import App
 from .call import Call
-from .connection import SEND_STALL_S, Connection
-from .http.parser import BadRequest, RequestParser
+from .clients import Clients
+from .connection import Connection
+from .http.parser import BadRequest
 from .http.response import CONTINUE, LAST_CHUNK, HttpResponse
 from .poller import READ, WRITE, Poller
 
@@ -33,12 +33,7 @@ logger = logging.getLogger("azmlinfsrv")
 
 TICK_S = 0.004  # a call that lasts two ticks is overtaken
 LONG_CALL_S = 0.001  # mean above which calls are handed to threads; below half of it no more
-IDLE_S = 120.0  # kept connections may stay silent that long
-HEAD_S = 60.0  # a request's head must have come by then
-LINGER_S = 2.0
 SWEEP_S = 1.0
-MAX_CONNECTIONS = 4000
-ACCEPT_AT_ONCE = 32
 _MAIN, _RELIEF = 1, 2
 
 
@@ -59,7 +54,6 @@ class Server:
         on_stuck: Callable[[], None],
     ) -> None:
         self.app = app
-        self._listeners = {listener.fileno(): listener for listener in listeners}
         self._max_concurrent = max_concurrent
         self._graceful_timeout_s = graceful_timeout_s
         self._has_siblings = has_siblings
@@ -67,7 +61,7 @@ class Server:
         self._on_stuck = on_stuck
         app.watchdog.on_expired = self._give_up
         self._poller = Poller()
-        self._connections: Dict[int, Connection] = {}
+        self._clients = Clients(self._poller, listeners)
         self._busy: Set[Connection] = set()  # whose calls other threads have
         self._returned: Deque[Connection] = deque()  # with requests already read, from threads that do not poll
         self._calls: queue.SimpleQueue[Optional[Call]] = queue.SimpleQueue()
@@ -82,7 +76,6 @@ class Server:
         self._wake_read, self._wake_write = os.pipe()
         self._mean_call_s = 0.0
         self._are_calls_long = self._always_hands_over
-        self._is_accepting = True
         self._stop_asked = False
         self._stop_deadline: Optional[float] = None
         self._is_done = False
@@ -111,9 +104,7 @@ class Server:
         os.set_blocking(self._wake_read, False)
         os.set_blocking(self._wake_write, False)
         self._poller.watch(self._wake_read)
-        for listener in self._listeners.values():
-            listener.setblocking(False)
-            self._poller.watch_shared(listener.fileno())
+        self._clients.start_accepting()
         if threading.current_thread() is threading.main_thread():
             self.app.watchdog.install()
             signal.signal(signal.SIGTERM, lambda number, frame: self.stop())
@@ -126,8 +117,8 @@ class Server:
             threading.Thread(target=self._run_calls, name="run-%d" % number, daemon=True).start()
 
     def _finish(self) -> None:
-        for connection in list(self._connections.values()):
-            self._close(connection)
+        for connection in self._clients.all():
+            self._clients.close(connection)
         self._flush()
 
     def _next_call(self) -> Optional[Call]:
@@ -244,7 +235,7 @@ class Server:
 
     def _turn(self, role: int) -> None:
         """Poll and answer until the baton goes to the other or the server is done."""
-        poll = self._poller.poll
+        poll, find = self._poller.poll, self._clients.find
         while self._holder == role and not self._is_done:
             if role == _RELIEF:
                 self._flush()
@@ -263,7 +254,7 @@ class Server:
             if role == _RELIEF and self._main_wants_baton:
                 continue
             for descriptor, event in events:
-                connection = self._connections.get(descriptor)
+                connection = find(descriptor)
                 if connection is None:
                     self._on_other(descriptor)
                 else:
@@ -272,7 +263,7 @@ class Server:
                         return
             if now >= self._next_sweep:
                 self._next_sweep = now + SWEEP_S
-                self._sweep(now)
+                self._clients.sweep(now)
             if self._stop_asked and not self._go_on_stopping(now):
                 return
 
@@ -281,7 +272,7 @@ class Server:
             return 0.02
         if self._busy:
             return 0.02
-        return SWEEP_S if self._connections else 60.0
+        return SWEEP_S if self._clients else 60.0
 
     def _on_other(self, descriptor: int) -> None:
         if descriptor == self._wake_read:
@@ -290,8 +281,8 @@ class Server:
                 connection = self._returned.popleft()
                 if not connection.is_closed:
                     self._resume(connection)
-        elif descriptor in self._listeners:
-            self._accept(self._listeners[descriptor])
+        else:
+            self._clients.accept(descriptor)
 
     def _on_ready(self, connection: Connection, event: int) -> bool:
         """Returns whether this thread still holds the baton."""
@@ -306,7 +297,7 @@ class Server:
         if data is None:
             return True
         if not data:
-            self._close(connection)
+            self._clients.close(connection)
             return True
         if connection.is_lingering:
             return True
@@ -358,16 +349,16 @@ class Server:
 
     def _hand_over(self, call: Call) -> None:
         self._busy.add(call.connection)
-        self._unwatch(call.connection)
+        self._clients.unwatch(call.connection)
 
     def _settle(self, connection: Connection) -> bool:
         """After an answer: wait for the client to take the rest, close, or read on. Returns True."""
         if connection.pending:
-            self._watch(connection, WRITE)
+            self._clients.watch(connection, WRITE)
         elif connection.must_close:
-            self._hang_up(connection)
+            self._clients.hang_up(connection)
         else:
-            self._watch(connection, READ)
+            self._clients.watch(connection, READ)
             return self._advance(connection)
         return True
 
@@ -382,7 +373,7 @@ class Server:
         is_plain = not connection.pending and not connection.must_close and connection.parser.is_idle
         if is_plain and self._poller.is_live and not self._stop_asked:
             connection.is_busy = False
-            self._watch(connection, READ)
+            self._clients.watch(connection, READ)
             return
         self._returned.append(connection)
         self._wake()
@@ -414,76 +405,6 @@ class Server:
             if response.close is not None:
                 response.close()
 
-    # Connections
-
-    def _accept(self, listener: socket.socket) -> None:
-        for _ in range(ACCEPT_AT_ONCE):
-            try:
-                accepted, _ = listener.accept()
-            except OSError:
-                return
-            if accepted.family != getattr(socket, "AF_UNIX", None):
-                accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connection = Connection(accepted, RequestParser())
-            self._connections[connection.descriptor] = connection
-            self._watch(connection, READ)
-        if len(self._connections) > MAX_CONNECTIONS and self._is_accepting:
-            self._is_accepting = False
-            for descriptor in self._listeners:
-                self._poller.forget(descriptor)
-
-    def _watch(self, connection: Connection, events: int) -> None:
-        if connection.is_closed:
-            return
-        if connection.is_watched:
-            self._poller.change(connection.descriptor, events)
-        else:
-            connection.is_watched = True
-            self._poller.watch(connection.descriptor, events)
-
-    def _unwatch(self, connection: Connection) -> None:
-        if connection.is_watched:
-            connection.is_watched = False
-            self._poller.forget(connection.descriptor)
-
-    def _hang_up(self, connection: Connection) -> None:
-        connection.hang_up()
-        if connection.is_lingering:
-            self._watch(connection, READ)
-        else:
-            self._close(connection)
-
-    def _close(self, connection: Connection) -> None:
-        if connection.is_closed:
-            return
-        self._unwatch(connection)
-        self._connections.pop(connection.descriptor, None)
-        connection.close()
-        if not self._is_accepting and len(self._connections) < MAX_CONNECTIONS and not self._stop_asked:
-            self._is_accepting = True
-            for descriptor in self._listeners:
-                self._poller.watch_shared(descriptor)
-
-    def _sweep(self, now: float) -> None:
-        """End connections whose client does nothing."""
-        for connection in list(self._connections.values()):
-            if connection.is_busy:
-                continue
-            silent_s = now - connection.touched_at
-            if connection.is_lingering:
-                is_over = silent_s > LINGER_S
-            elif connection.pending:
-                is_over = silent_s > SEND_STALL_S
-            elif connection.parser.is_idle:
-                is_over = silent_s > IDLE_S
-            else:
-                is_over = silent_s > HEAD_S or (connection.parser.is_in_head and now - connection.began_at > HEAD_S)
-                if is_over:
-                    response = error(408, "The request did not arrive in time.")
-                    connection.answer(response, method="GET", keep_alive=False, is_http10=False)
-            if is_over:
-                self._close(connection)
-
     # Waking and stopping
 
     def _wake(self) -> None:
@@ -502,18 +423,11 @@ class Server:
         """Close what is idle; end the server when nothing is left or time is up. Returns whether to poll on."""
         if self._stop_deadline is None:
             self._stop_deadline = now + self._graceful_timeout_s
-            for descriptor in self._listeners:
-                self._poller.forget(descriptor)
-            self._listeners = {}
-        for connection in list(self._connections.values()):
-            if not connection.is_busy and not connection.pending and connection.parser.is_idle:
-                if connection.is_lingering and now - connection.touched_at < LINGER_S / 4:
-                    continue
-                if connection.is_lingering or connection.is_gone() or not _has_unread(connection):
-                    self._close(connection)
-        if self._connections and now < self._stop_deadline:
+            self._clients.stop_accepting(for_good=True)
+        self._clients.close_idle(now)
+        if self._clients and now < self._stop_deadline:
             return True
-        if any(connection.is_busy for connection in self._connections.values()):
+        if any(connection.is_busy for connection in self._clients.all()):
             logger.warning("run() did not finish within %.1f s of being asked to stop", self._graceful_timeout_s)
             self._flush()
             self._on_stuck()
@@ -533,24 +447,3 @@ class Server:
             self._calls.put(None)
         self._main_has_baton.set()
         self._relief_is_called.set()
-
-
-def _has_unread(connection: Connection) -> bool:
-    """Whether a request is on its way in, which a close would break."""
-    poller = select.poll()
-    poller.register(connection.descriptor, READ)
-    return bool(poller.poll(0))
-
-
-def listen_on(host: str, port: int) -> socket.socket:
-    """A bound socket that does not listen yet, so that callers are refused rather than kept waiting. Raises OSError."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((host, port))
-    if port:
-        return listener
-    # Only a port that was asked for by number stays ours when the socket stops listening for a while.
-    fixed = listen_on(host, listener.getsockname()[1])
-    listener.close()
-    return fixed
