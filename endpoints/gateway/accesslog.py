@@ -13,7 +13,7 @@ from endpoints.gateway.errors import STATUS_LINES
 from endpoints.gateway.parsing import field
 
 if TYPE_CHECKING:
-    from endpoints.gateway.exchange import Exchange
+    from endpoints.gateway.answering import Answering
 
 MAX_FAILURES_A_SECOND = 200
 MAX_HELD_LINES = 10_000
@@ -62,7 +62,7 @@ class AccessLog:
             return 1 << 60
         return 1 + int(log(1 - self._choose()) / log(1 - self._sample))
 
-    def add(self, exchange: Exchange, *, at: float, seconds: float) -> None:
+    def add(self, exchange: Answering, *, at: float, seconds: float) -> None:
         """Note one request. `at`: Unix seconds of its end."""
         if len(self._lines) >= MAX_HELD_LINES:
             self.dropped += 1

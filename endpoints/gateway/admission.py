@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Protocol
+from typing import Protocol, cast
 
 from endpoints.gateway.board import Board, Tally
 
@@ -38,9 +38,9 @@ class Queue:
     def join(self, request: Waiting) -> None:
         self.waiting[request] = None
 
-    def quit(self, request: Waiting) -> None:
+    def quit(self, request: object) -> None:
         """Leave without being served; not being there is no error."""
-        self.waiting.pop(request, None)
+        self.waiting.pop(cast(Waiting, request), None)
 
     def first(self) -> Waiting | None:
         return next(iter(self.waiting), None)

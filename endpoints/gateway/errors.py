@@ -124,6 +124,10 @@ def rate_limited(per_second: int) -> Refusal:
     )
 
 
+def internal(request_id: str) -> Refusal:
+    return Refusal(500, "InternalServerError", f"The gateway failed. Its log says more under request id {request_id}.")
+
+
 def instance_failed(deployment: str) -> Refusal:
     return Refusal(
         500, "InstanceFailed", f"The connection to an instance of deployment '{deployment}' broke before it answered."

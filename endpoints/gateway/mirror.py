@@ -10,7 +10,7 @@ from endpoints.gateway.rendering import request_prefix
 from endpoints.spec.counters import SeriesKey
 
 if TYPE_CHECKING:
-    from endpoints.gateway.exchange import Exchange
+    from endpoints.gateway.answering import Answering
     from endpoints.gateway.instances import Instance
     from endpoints.gateway.plane import DataPlane
     from endpoints.gateway.routing import Deployment
@@ -23,7 +23,7 @@ class Shadow:
     is_sent = True
     is_usual = False
 
-    def __init__(self, plane: DataPlane, original: Exchange, deployment: Deployment) -> None:
+    def __init__(self, plane: DataPlane, original: Answering, deployment: Deployment) -> None:
         self.is_head_request = original.is_head_request
         self.deadline = float("inf")
         self.due = float("inf")

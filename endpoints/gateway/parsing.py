@@ -19,7 +19,9 @@ MAX_TRAILER_BYTES: Final = 8 * 1024
 
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
 _VALUE = rb"[^\x00-\x08\x0a-\x1f\x7f]"
-_REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb"{1,32}+) ([!-~]++) HTTP/1\.([01])(?=\r\n)")
+# A path, a whole URL (as to a proxy), or the server itself: targets of no other form are read by all in one way.
+_TARGET = rb"/[!-~]*+|[Hh][Tt][Tt][Pp][Ss]?://[0-9A-Za-z.\-_:\[\]]++(?:[/?][!-~]*+)?|\*"
+_REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb"{1,32}+) (" + _TARGET + rb") HTTP/1\.([01])(?=\r\n)")
 _FIELDS = re.compile(rb"(?:\r\n" + _TOKEN + rb"++:" + _VALUE + rb"*+)*+\r\n\r\n")
 _TRAILER_LINE = re.compile(_TOKEN + rb"++:" + _VALUE + rb"*+")
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15}+)(?:;" + _VALUE + rb"*+)?")
@@ -257,7 +259,11 @@ def parse_answer_head(raw: bytes) -> AnswerHead:
             length = CHUNKED
         elif kind == _UPGRADE:
             upgrade = value.rstrip(b" \t")
-    return AnswerHead(status, b"".join(parts[::3]), length, is_keep_alive, upgrade)
+    fields = b"".join(parts[::3])
+    rest = fields.replace(b"\r\n", b"")
+    if b"\n" in rest or b"\r" in rest:
+        raise BadAnswer
+    return AnswerHead(status, fields, length, is_keep_alive, upgrade)
 
 
 def _merge_length(known: int, value: bytes) -> int:

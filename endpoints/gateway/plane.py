@@ -26,7 +26,7 @@ from endpoints.spec.counters import Gauge, SeriesKey
 from endpoints.spec.routes import EndpointRoute, TokenRules
 
 if TYPE_CHECKING:
-    from endpoints.gateway.exchange import Exchange
+    from endpoints.gateway.answering import Answering
     from endpoints.gateway.instances import Instance
     from endpoints.gateway.parsing import RequestHead
     from endpoints.gateway.protocol import ClientConnection
@@ -204,20 +204,20 @@ class DataPlane:
             )
         return self._key_sets[source]
 
-    def answer_own_path(self, exchange: Exchange) -> None:
+    def answer_own_path(self, exchange: Answering) -> None:
         """Requests that mean no endpoint: health. Raises Refusal for the rest."""
         if exchange.head.target.partition(b"?")[0] != HEALTH_PATH:
             raise errors.no_endpoint(exchange.head.endpoint_name)
         body = b'{"status": "ok", "routes_version": %d}' % self.book.table.version
         exchange.answer(200, b"\r\ncontent-type: application/json\r\ncache-control: no-store", body)
 
-    def mirror(self, exchange: Exchange, deployment: Deployment, body: bytes) -> None:
+    def mirror(self, exchange: Answering, deployment: Deployment, body: bytes) -> None:
         """Send a copy of the request to a shadow; never fails the caller."""
         Shadow(self, exchange, deployment).begin(body)
 
     # Counting ------------------------------------------------------------------------------------------------
 
-    def record(self, exchange: Exchange, now: float) -> None:
+    def record(self, exchange: Answering, now: float) -> None:
         """Count an exchange that is over, and log it if it is in the sample."""
         seconds = now - exchange.started_at
         series = self.counters.series(_key(exchange))
@@ -225,7 +225,7 @@ class DataPlane:
         if self.access_log.wants(exchange.status) and exchange.endpoint is not None:
             self.access_log.add(exchange, at=self.wall_clock(), seconds=seconds)
 
-    def record_usual(self, exchange: Exchange, now: float) -> None:
+    def record_usual(self, exchange: Answering, now: float) -> None:
         """As `record`, for a 200 of a model."""
         instance = exchange.instance
         series = instance.usual_series
@@ -259,7 +259,7 @@ class DataPlane:
                     )
 
 
-def _key(exchange: Exchange) -> SeriesKey:
+def _key(exchange: Answering) -> SeriesKey:
     # Without an endpoint its name is not counted: anyone could make up a million of them.
     endpoint, deployment, instance = exchange.endpoint, exchange.deployment, exchange.instance
     return SeriesKey(

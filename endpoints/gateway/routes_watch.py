@@ -30,7 +30,7 @@ def read_table(content: bytes) -> RouteTable:
     """Decode and check a table: what the request path relies on must hold. Raises BadRoutes."""
     try:
         table = msgspec.json.decode(content, type=RouteTable)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise BadRoutes(str(error)) from None
     for name, endpoint in table.endpoints.items():
         if name != endpoint.name or not _NAME.fullmatch(name):
@@ -86,5 +86,8 @@ class RoutesWatch:
     async def watch(self) -> None:
         """Look for ever."""
         while True:
-            self.look()
+            try:
+                self.look()
+            except Exception:
+                logger.exception("the new route table could not be put in force; the last one stays")
             await asyncio.sleep(POLL_SECONDS)

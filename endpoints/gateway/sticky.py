@@ -13,7 +13,7 @@ def value_in_json(body: bytes, name: str) -> bytes | None:
         return None
     try:
         value: object = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, ValueError, RecursionError):
         return None
     for step in name.split("."):
         if not isinstance(value, dict) or step not in value:

@@ -41,6 +41,17 @@ def test_a_wrong_key_is_401(served: Rig, credential: bytes) -> None:
     assert header_of(answer, "www-authenticate")
 
 
+def test_a_fault_of_our_own_is_500_with_the_id_of_the_log(served: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    def fail(head: object) -> None:
+        raise LookupError("secret detail")
+
+    served.plane.locate = fail  # type: ignore[method-assign]
+    answer = ask(served, request())
+    assert (status_of(answer), error_of(answer)) == (500, "InternalServerError")
+    assert b"secret detail" not in answer
+    assert (header_of(answer, "x-request-id") or "?") in caplog.text
+
+
 def test_a_rotated_key_stops_working_on_open_connections(served: Rig) -> None:
     client = served.client()
     client.send(request())

@@ -73,6 +73,7 @@ def test_endpoints_cost_nothing_until_they_are_asked_for(rig: Rig) -> None:
 
 BAD_TABLES = {
     "not JSON": b"{",
+    "not UTF-8": b'{"version":1,"endpoints":{},"domain":"\xff"}',
     "no version": b'{"endpoints": {}}',
     "another name": b'{"version":1,"endpoints":{"a":{"name":"b"}}}',
     "a name with CRLF": b'{"version":1,"endpoints":{"a\\r\\n":{"name":"a\\r\\n"}}}',

@@ -133,6 +133,7 @@ def test_a_log_file_is_rotated_and_keeps_a_few(tmp_path) -> None:
         (b'{"user": {"id": [7]}}', None),
         (b'{"user": 3}', None),
         (b"nonsense", None),
+        (b'{"user": {"id": "\xff"}}', None),
         (b"[" * 100_000, None),
     ],
 )
