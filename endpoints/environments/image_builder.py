@@ -23,8 +23,10 @@ import uv as uv_package
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.types import Mount
 
+from endpoints.assets import AssetStore, MissingAsset
 from endpoints.environments.build_lock import build_lock
 from endpoints.environments.builds import BuildCanceled, BuildFailed, BuildResult
+from endpoints.environments.image_context import build_context, check_limits
 from endpoints.environments.image_map import ImageMap, image_map
 from endpoints.environments.package_index import environment_for_uv, without_credentials
 from endpoints.environments.spec import EnvironmentSpec, Recipe, build_key, recipe_of, shown_version
@@ -69,7 +71,9 @@ class ImageBuilder:
         client: docker.DockerClient | None = None,
         environ: Mapping[str, str] | None = None,
         images: ImageMap | None = None,
+        store: AssetStore | None = None,
     ) -> None:
+        self._store = store or AssetStore(home.blobs)
         source = os.environ if environ is None else environ
         self._home, self._client = home, client
         self._environ = environment_for_uv(source)
@@ -114,13 +118,16 @@ class ImageBuilder:
                 return found
             with build_lock(self._home.environments / f"{key}.image.lock", is_cancelled):
                 return self._finished(key) or self._build(key, spec, log, is_cancelled)
+        except MissingAsset as error:
+            raise _failed(f"The build context is gone: {error}.", "Register the environment again.") from error
         except (DockerException, OSError) as error:
             raise _failed(f"The Docker engine refused: {error}.", "Look at the engine, then retry.") from error
 
     def remove(self, key: str) -> None:
         """Remove the image of `key` and its log."""
-        with contextlib.suppress(ImageNotFound):
-            self.client.images.remove(self._tag(key), force=True)
+        for tag in (self._tag(key), f"{self._tag(key)}-context"):
+            with contextlib.suppress(ImageNotFound):
+                self.client.images.remove(tag, force=True)
         shutil.rmtree(self.folder(key), ignore_errors=True)
 
     # One build -------------------------------------------------------------------------------------------------
@@ -139,9 +146,18 @@ class ImageBuilder:
             recipe = recipe_of(spec)
             for note in recipe.notes:
                 say(note)
-            base, warnings = self._base(spec.image, say)
+            warnings: list[str] = []
+            if spec.context_digest:
+                base = self._built_context(key, spec, say, is_cancelled, warnings)
+            else:
+                base = self._base(spec.image, say, warnings)
             lines = self._install(
-                key, recipe, base, say, is_cancelled, is_bare_image=bool(spec.image) and recipe.is_bare
+                key,
+                recipe,
+                base,
+                say,
+                is_cancelled,
+                is_bare_image=bool(spec.image or spec.context_digest) and recipe.is_bare,
             )
         except BuildFailed as failed:
             say(failed.failure.message, "ERROR")
@@ -159,16 +175,40 @@ class ImageBuilder:
         say(f"Built in {time.monotonic() - began:.1f} s with Python {python_used}.")
         return _result(key, image, is_cached=False)
 
-    def _base(self, image: str, say: Callable[..., None]) -> tuple[str, list[str]]:
-        """The local image to build on, and what is to be said about it."""
+    def _built_context(
+        self,
+        key: str,
+        spec: EnvironmentSpec,
+        say: Callable[..., None],
+        is_cancelled: Callable[[], bool],
+        warnings: list[str],
+    ) -> str:
+        """The user's own Dockerfile as an image, to which only a way to run the scoring server is added."""
+        check_limits(self._store.tree(spec.context_digest))
+        tag = f"{self._tag(key)}-context"
+        with tempfile.TemporaryDirectory(prefix="slipway-context-") as scratch:
+            folder = self._store.materialise(spec.context_digest, Path(scratch), name="context")
+            build_context(
+                self.client,
+                folder,
+                dockerfile=spec.dockerfile_path or "Dockerfile",
+                tag=tag,
+                base_for=lambda image: self._base(image, say, warnings),
+                say=say,
+                is_cancelled=is_cancelled,
+            )
+        return tag
+
+    def _base(self, image: str, say: Callable[..., None], warnings: list[str]) -> str:
+        """The local image to build on; what is to be said about it goes to `warnings`."""
         wanted = image or self._images.default
         if self._has(wanted):
-            return wanted, []
+            return wanted
         stand_in = self._images.stand_in(wanted)
         if stand_in and self._has(stand_in):
-            warning = f"{wanted} is not on this host; the image map says to use {stand_in}."
-            say(warning, "WARNING")
-            return stand_in, [warning]
+            warnings.append(f"{wanted} is not on this host; the image map says to use {stand_in}.")
+            say(warnings[-1], "WARNING")
+            return stand_in
         say(f"Pulling {wanted}.")
         try:
             self.client.images.pull(wanted)
@@ -177,7 +217,7 @@ class ImageBuilder:
                 f"The base image {wanted} is not on this host and cannot be pulled: {error}.",
                 "Name an image the engine can pull, or let an admin map it to a local one (SLIPWAY_IMAGE_MAP).",
             ) from error
-        return wanted, []
+        return wanted
 
     def _has(self, image: str) -> bool:
         try:

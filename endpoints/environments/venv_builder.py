@@ -274,10 +274,11 @@ class _Build:
 
 def _warnings(spec: EnvironmentSpec, recipe: Recipe, choice: Choice) -> tuple[str, ...]:
     warnings = [choice.warning] if choice.warning else []
-    if spec.image and recipe.is_bare:
+    if (spec.image or spec.context_digest) and recipe.is_bare:
+        unused = f"The image {spec.image}" if spec.image else "The environment's build context"
         warnings.append(
-            f"The image {spec.image} is not used where instances run as processes: they get a bare "
-            f"Python {choice.interpreter.version}. Add a conda file with what the script needs, or deploy it on Docker."
+            f"{unused} is not used where instances run as processes: they get a bare Python "
+            f"{choice.interpreter.version}. Add a conda file with what the script needs, or deploy it on Docker."
         )
     return tuple(warnings)
 

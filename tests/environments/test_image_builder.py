@@ -128,6 +128,42 @@ def test_a_build_can_be_cancelled_and_leaves_no_container(builder: ImageBuilder,
     assert client.containers.list(all=True, filters={"name": build_key(spec)[:32]}) == []
 
 
+def context(builder: ImageBuilder, folder: Path, dockerfile: str) -> EnvironmentSpec:
+    folder.mkdir()
+    (folder / "Dockerfile").write_text(dockerfile)
+    (folder / "note.txt").write_text("from the context")
+    return EnvironmentSpec(context_digest=builder._store.add_tree(folder).digest)
+
+
+@pytest.mark.docker
+def test_a_dockerfile_of_the_users_own_is_built_on_a_base_that_is_here(
+    builder: ImageBuilder, client: docker.DockerClient, built: list[EnvironmentSpec], tmp_path: Path
+):
+    built.append(spec := context(builder, tmp_path / "c", f"FROM {MCR}\nCOPY note.txt /note.txt\nENV GREETING=hi\n"))
+    lines: list[LogLine] = []
+    result = builder.build(spec, log=lines.append)
+    code = "import os; print(open('/note.txt').read(), os.environ['GREETING'])"
+    assert says(client, result.image, code) == "from the context hi"
+    assert any(line.message.startswith("Step 2/3 : COPY") for line in lines)
+    assert MCR in result.warnings[0]
+
+
+@pytest.mark.docker
+def test_the_failing_line_of_a_dockerfile_is_the_error(builder: ImageBuilder, tmp_path: Path):
+    spec = context(builder, tmp_path / "c", f"FROM {BASE_IMAGE}\nRUN echo before && exit 7\n")
+    with pytest.raises(BuildFailed) as caught:
+        builder.build(spec)
+    assert caught.value.failure.message.startswith("Step 2/2 : RUN echo before && exit 7 failed")
+    assert "before" in caught.value.failure.log_tail
+
+
+@pytest.mark.docker
+def test_a_context_beyond_azures_limits_is_refused(builder: ImageBuilder, tmp_path: Path):
+    spec = context(builder, tmp_path / "c", "FROM x\n" + "#" * 2_000_000)
+    with pytest.raises(BuildFailed, match="at most 100 files"):
+        builder.build(spec)
+
+
 def test_an_engine_that_is_away_is_a_failure_with_what_to_do(tmp_path: Path):
     away = docker.DockerClient(base_url=f"unix://{tmp_path}/none.sock", version="1.41", timeout=1)
     with pytest.raises(BuildFailed, match="Docker engine"):

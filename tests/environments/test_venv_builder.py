@@ -101,6 +101,10 @@ def test_an_image_alone_gives_a_bare_environment_and_a_warning(builder: VenvBuil
     assert "mcr.example/azureml/base:1 is not used where instances run as processes" in result.warnings[0]
 
 
+def test_a_build_context_alone_gives_a_bare_environment_and_a_warning(builder: VenvBuilder):
+    assert "build context is not used" in builder.build(EnvironmentSpec(context_digest="a" * 64)).warnings[0]
+
+
 def test_another_python_than_asked_for_is_a_warning_in_log_and_result(builder: VenvBuilder):
     lines: list[LogLine] = []
     result = builder.build(EnvironmentSpec(conda={"dependencies": ["python=3.99"]}), log=lines.append)
