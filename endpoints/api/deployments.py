@@ -25,6 +25,7 @@ from endpoints.spec.documents import OnlineDeploymentDocument
 from endpoints.spec.errors import FieldError, Invalid
 from endpoints.spec.loglines import LogFilter
 from endpoints.telemetry.logs import Tailer
+from studio.access.models import User
 
 DEFAULT_LINES = 5000  # contract B17
 MAX_LINES = 100_000
@@ -42,6 +43,16 @@ class InstanceOut(serializers.Serializer[Instance]):
     exit_code = serializers.IntegerField(allow_null=True)
     created_at = serializers.DateTimeField()
     ready_at = serializers.DateTimeField(allow_null=True)
+
+
+class FailedInstanceOut(serializers.Serializer[Instance]):
+    """One instance that failed, and why."""
+
+    id = serializers.CharField()
+    ended_at = serializers.DateTimeField()
+    exit_code = serializers.IntegerField(allow_null=True)
+    reason = serializers.CharField()
+    failure = serializers.JSONField(allow_null=True)
 
 
 class DeploymentFacts(serializers.Serializer[OnlineDeployment]):
@@ -65,12 +76,15 @@ class DeploymentOut(DeploymentFacts):
 
 
 class DeploymentDetail(DeploymentOut):
-    """A deployment with its instances."""
+    """A deployment with its instances, and the last of those that failed."""
 
     instances = InstanceOut(many=True, source="instances_now")
+    recent_failures = FailedInstanceOut(many=True)
 
     def to_representation(self, instance: OnlineDeployment) -> dict[str, Any]:
-        instance.instances_now = selectors.instances_of(self.context["user"], instance)  # type: ignore[attr-defined]
+        user: User = self.context["user"]
+        instance.instances_now = selectors.instances_of(user, instance)  # type: ignore[attr-defined]
+        instance.recent_failures = selectors.recent_failures(user, instance)  # type: ignore[attr-defined]
         return super().to_representation(instance)
 
 
@@ -207,9 +221,8 @@ class DeploymentLogs(Door):
             request_id=query.get("request_id", ""),
             since=_moment(query.get("since", "")),
         )
-        is_followed = self.flag("follow")
         tailer = Tailer(sources, where=where, lines=_line_count(query.get("lines", "")))
-        return log_answer(request, tailer, is_over=lambda: not is_followed or _is_gone(row))
+        return log_answer(request, tailer, is_followed=self.flag("follow"), is_over=lambda: _is_gone(row))
 
 
 def _is_gone(row: OnlineDeployment) -> bool:

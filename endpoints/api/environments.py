@@ -151,10 +151,10 @@ class EnvironmentBuildLog(Door):
         """The build's log; followed until the build is over."""
         row = selectors.get_environment_version(self.user, name, version)
         tailer = Tailer(selectors.build_log_sources(self.user, row))
-        is_followed, user = self.flag("follow"), self.user
+        user = self.user
 
         def is_over() -> bool:
             build = selectors.build_of(user, row)
-            return not is_followed or build is None or build.state not in _UNDER_WAY
+            return build is None or build.state not in _UNDER_WAY
 
-        return log_answer(request, tailer, is_over=is_over)
+        return log_answer(request, tailer, is_followed=self.flag("follow"), is_over=is_over)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 
 from django.http import StreamingHttpResponse
 from django.utils.http import content_disposition_header
@@ -14,8 +14,10 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 
 from endpoints.services import Download
+from endpoints.spec.chunks import in_threads
+from endpoints.spec.errors import Unavailable
 from endpoints.spec.loglines import LogLine, render
-from endpoints.telemetry.logs import Tailer, follow
+from endpoints.telemetry.logs import TOO_MANY, Tailer, follow, followers
 
 TEXT, JSON_LINES = "text/plain", "application/jsonl"
 _UNBUFFERED = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -38,27 +40,30 @@ def file_answer(download: Download) -> StreamingHttpResponse:
     headers = {**_UNBUFFERED, "Content-Disposition": content_disposition_header(True, download.file_name) or ""}
     if download.size_bytes is not None:
         headers["Content-Length"] = str(download.size_bytes)
-    return StreamingHttpResponse(_in_threads(download.chunks), content_type=download.content_type, headers=headers)
+    return StreamingHttpResponse(in_threads(download.chunks), content_type=download.content_type, headers=headers)
 
 
-async def _in_threads(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """A blocking iterator off the event loop, one chunk at a time: nothing piles up in memory."""
-    while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
-        yield chunk
+def log_answer(
+    request: Request, tailer: Tailer, *, is_followed: bool, is_over: Callable[[], bool]
+) -> StreamingHttpResponse:
+    """Log lines: JSON lines for those who accept them, else text as Azure prints it.
 
-
-def log_answer(request: Request, tailer: Tailer, *, is_over: Callable[[], bool]) -> StreamingHttpResponse:
-    """Log lines as they come until `is_over()`: JSON lines for those who accept them, else text as Azure prints it."""
+    What there is, or with `is_followed` what comes as well until `is_over()`; Unavailable where too many follow.
+    """
+    if is_followed and followers.is_full:
+        raise Unavailable(TOO_MANY)
     is_json = JSON_LINES in request.headers.get("Accept", "")
     form = _as_json if is_json else _as_text
     content_type = JSON_LINES if is_json else f"{TEXT}; charset=utf-8"
-    return StreamingHttpResponse(_lines(tailer, form, is_over), content_type=content_type, headers=_UNBUFFERED)
+    lines = _lines(tailer, form, lambda: not is_followed or is_over())
+    return StreamingHttpResponse(lines, content_type=content_type, headers=_UNBUFFERED)
 
 
 async def _lines(tailer: Tailer, form: Callable[[LogLine], str], is_over: Callable[[], bool]) -> AsyncIterator[bytes]:
-    async for batch in follow(tailer, is_over=is_over):
-        if batch:
-            yield "".join(f"{form(line)}\n" for line in batch).encode()
+    async with aclosing(follow(tailer, is_over=is_over)) as batches:
+        async for batch in batches:
+            if batch:
+                yield "".join(f"{form(line)}\n" for line in batch).encode()
 
 
 def _as_text(line: LogLine) -> str:

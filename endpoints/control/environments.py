@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, transaction
 from django.db.models import F, Q
 
 from endpoints.backends.base import Permanent, Runtime
@@ -52,12 +52,29 @@ def runtime_of(version: EnvironmentVersion, target: str, *, since: datetime, clo
     if build.state in {"Failed", "Canceled"} and build.finished_at and build.finished_at >= since:
         raise Permanent(_failure_of(build))
     if build.state not in {"Queued", "Building"}:
-        requeue = EnvironmentBuild.objects.filter(pk=build.pk, state=build.state)
-        requeue.update(state="Queued", failure=None, result=None, finished_at=None)
-        build.refresh_from_db()
+        _requeue(build)
     if _is_waiting(build, clock):
         waking.wake(waking.BUILD_ENVIRONMENT, build.key, build.target)
     return None
+
+
+def request(version: EnvironmentVersion, target: str = "process") -> EnvironmentBuild:
+    """Have the version's content built now; a build that succeeded or is under way stays as it is.
+
+    Inside a transaction the builder is woken when it commits.
+    """
+    build, _ = EnvironmentBuild.objects.get_or_create(key=version.build_key, target=target)
+    if build.state in {"Failed", "Canceled"}:
+        _requeue(build)
+    transaction.on_commit(lambda: waking.wake(waking.BUILD_ENVIRONMENT, build.key, build.target))
+    return build
+
+
+def _requeue(build: EnvironmentBuild) -> None:
+    """Back into the queue, unless somebody put it there meanwhile."""
+    rows = EnvironmentBuild.objects.filter(pk=build.pk, state=build.state)
+    rows.update(state="Queued", failure=None, result=None, finished_at=None)
+    build.refresh_from_db()
 
 
 def build_detail(version: EnvironmentVersion, target: str, *, since: datetime) -> str:

@@ -7,7 +7,7 @@ from endpoints.selectors.addresses import openapi_uri, scoring_uri
 from endpoints.selectors.compute import DeploymentUsage, FamilyUsage, instance_types, quota_usage, size_of
 from endpoints.selectors.environments import build_of, environment_versions, environments_for, get_environment_version
 from endpoints.selectors.logs import build_log, build_log_sources, deployment_logs, log_sources
-from endpoints.selectors.metrics import Mark, marks, readings, readings_of, recent_figures, sparks
+from endpoints.selectors.metrics import Mark, cost_per_hour, marks, readings, readings_of, recent_figures, sparks
 from endpoints.selectors.online import (
     authorised_deployment,
     authorised_endpoint,
@@ -18,6 +18,7 @@ from endpoints.selectors.online import (
     get_deployment,
     get_endpoint,
     instances_of,
+    recent_failures,
     revision_now,
     revisions_of,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "build_log",
     "build_log_sources",
     "build_of",
+    "cost_per_hour",
     "current_revision",
     "deployment_logs",
     "deployments_of",
@@ -56,6 +58,7 @@ __all__ = [
     "quota_usage",
     "readings",
     "readings_of",
+    "recent_failures",
     "recent_figures",
     "revision_now",
     "revisions_of",

@@ -7,10 +7,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from django.utils import timezone
 
-from endpoints.models import OnlineDeployment, OnlineEndpoint, Operation
+from endpoints.models import InstanceType, OnlineDeployment, OnlineEndpoint, Operation
 from endpoints.selectors.online import authorised_deployment, authorised_endpoint
 from endpoints.telemetry import figures
 from endpoints.telemetry.readings import Readings
@@ -67,6 +68,18 @@ def recent_figures(endpoint: OnlineEndpoint, deployment: OnlineDeployment | None
     """The last five minutes of an endpoint or deployment that a selector has let the caller read. One query."""
     name = deployment.name if deployment else ""
     return figures.recent(endpoint.name, now=timezone.now(), deployment=name, since=endpoint.created_at)
+
+
+def cost_per_hour(deployments: Collection[OnlineDeployment]) -> Decimal | None:
+    """What deployments a selector gave cost together; None where none of their types has a price. One query."""
+    priced = InstanceType.objects.filter(price_per_hour__isnull=False).values_list("name", "price_per_hour")
+    prices = {name.lower(): price for name, price in priced if price is not None}
+    costs = [
+        one.instance_count * prices[one.instance_type.lower()]
+        for one in deployments
+        if one.instance_type.lower() in prices
+    ]
+    return sum(costs, Decimal()) if costs else None
 
 
 def sparks(endpoints: Collection[OnlineEndpoint]) -> dict[str, list[int]]:

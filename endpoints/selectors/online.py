@@ -7,9 +7,12 @@ from django.db.models.functions import Coalesce
 
 from endpoints.models import DeploymentRevision, Instance, OnlineDeployment, OnlineEndpoint
 from endpoints.spec.errors import Forbidden, NotFound
+from endpoints.spec.states import InstanceState
 from studio.access import actions
 from studio.access.models import User
 from studio.access.policy import grants_of, require
+
+SHOWN_FAILURES = 5
 
 
 def endpoints_for(user: User) -> QuerySet[OnlineEndpoint]:
@@ -121,6 +124,13 @@ def instances_of(user: User, deployment: OnlineDeployment, *, include_ended: boo
     _require_readable(user, deployment)
     rows = Instance.objects.filter(deployment=deployment)
     return (rows if include_ended else rows.filter(ended_at__isnull=True)).order_by("created_at", "pk")
+
+
+def recent_failures(user: User, deployment: OnlineDeployment, *, most: int = SHOWN_FAILURES) -> list[Instance]:
+    """The last instances that ended by themselves or had to be ended, newest first, each with its reason."""
+    gone = instances_of(user, deployment, include_ended=True)
+    failed = gone.filter(state=InstanceState.FAILED, ended_at__isnull=False)
+    return list(failed.order_by("-ended_at", "-pk")[:most])
 
 
 def deployments_using(

@@ -12,12 +12,12 @@ import yaml
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from endpoints.control import environments as builds
 from endpoints.environments import EnvironmentSpec, build_key
 from endpoints.models import Environment, EnvironmentBuild, EnvironmentVersion, Upload
 from endpoints.selectors import environment_versions, get_environment_version
 from endpoints.services import limits
 from endpoints.services.registry import next_version, tree_at
-from endpoints.services.waking import wake_builder
 from endpoints.spec.documents import EnvironmentContent, EnvironmentDocument
 from endpoints.spec.errors import Conflict, FieldError, Invalid, LimitExceeded
 from endpoints.spec.schema import to_json
@@ -249,13 +249,7 @@ def request_build(actor: User, *, name: str, version: str = "latest", target: st
     """Have the version's content built now; a build that succeeded or is under way stays as it is."""
     require(actor, actions.ENVIRONMENTS_WRITE)
     row = get_environment_version(actor, name, version)
-    with transaction.atomic():
-        build, is_new = EnvironmentBuild.objects.get_or_create(key=row.build_key, target=target)
-        if not is_new and build.state in {"Failed", "Canceled"}:
-            EnvironmentBuild.objects.filter(pk=build.pk).update(state="Queued", failure=None, finished_at=None)
-            build.refresh_from_db()
-        wake_builder(row.build_key)
-    return build
+    return builds.request(row, target)
 
 
 def content_digest(content: Content) -> str:

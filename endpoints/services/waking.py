@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import transaction
 
-from endpoints.control.waking import BUILD_ENVIRONMENT, RECONCILE_DEPLOYMENT, wake
+from endpoints.control.waking import RECONCILE_DEPLOYMENT, wake
 from endpoints.models import OnlineDeployment
 
 
@@ -12,8 +12,3 @@ def wake_reconciler(deployment: OnlineDeployment) -> None:
     """Have the deployment looked at now rather than at the next sweep."""
     pk = deployment.pk
     transaction.on_commit(lambda: wake(RECONCILE_DEPLOYMENT, pk))
-
-
-def wake_builder(build_key: str) -> None:
-    """Have the environment built now."""
-    transaction.on_commit(lambda: wake(BUILD_ENVIRONMENT, build_key))

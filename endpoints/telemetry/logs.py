@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 
 from asgiref.sync import sync_to_async
 
@@ -12,6 +12,29 @@ from endpoints.spec.loglines import EVERYTHING, Follower, LogFilter, LogLine, So
 Sources = Callable[[], Sequence[Source]]
 
 LOOK_EVERY_S = 0.2
+MAX_FOLLOWERS = 200
+TOO_MANY = "Too many logs are being followed. Close one and try again."
+
+
+class Followers:
+    """How many follow at the moment in this process, by page or API. Entered and left on the one event loop."""
+
+    def __init__(self, most: int = MAX_FOLLOWERS) -> None:
+        self.count = 0
+        self.most = most
+
+    @property
+    def is_full(self) -> bool:
+        return self.count >= self.most
+
+    def __enter__(self) -> None:
+        self.count += 1
+
+    def __exit__(self, *exc: object) -> None:
+        self.count -= 1
+
+
+followers = Followers()
 
 
 class Tailer:
@@ -50,18 +73,20 @@ class Tailer:
             follower.close()
 
 
-async def follow(tailer: Tailer, *, is_over: Callable[[], bool]) -> AsyncIterator[list[LogLine]]:
+async def follow(tailer: Tailer, *, is_over: Callable[[], bool]) -> AsyncGenerator[list[LogLine]]:
     """Lines as they come, in batches (empty ones too, so that the reader can show it lives), until `is_over()`.
 
     is_over: whether nothing will be written any more; called in the request's own thread, so it may ask the database.
+    Whoever stops reading early closes the iterator: until then it counts as a follower.
     """
-    try:
-        yield await asyncio.to_thread(tailer.history)
-        while True:
-            is_last = await sync_to_async(is_over)()
-            yield await asyncio.to_thread(tailer.poll)
-            if is_last:
-                return
-            await asyncio.sleep(LOOK_EVERY_S)
-    finally:
-        tailer.close()
+    with followers:
+        try:
+            yield await asyncio.to_thread(tailer.history)
+            while True:
+                is_last = await sync_to_async(is_over)()
+                yield await asyncio.to_thread(tailer.poll)
+                if is_last:
+                    return
+                await asyncio.sleep(LOOK_EVERY_S)
+        finally:
+            tailer.close()

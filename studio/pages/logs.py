@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET
 from endpoints import selectors
 from endpoints.models import EnvironmentVersion, OnlineDeployment
 from endpoints.selectors.logs import CONTAINERS, Sources
+from endpoints.spec.chunks import in_threads
 from endpoints.spec.errors import SlipwayError
 from endpoints.spec.loglines import LEVELS, LogFilter, LogLine, render
 from studio.access.models import User
@@ -24,7 +25,7 @@ from studio.pages import endpoints as endpoint_pages
 from studio.pages.answers import Request, page, signed_in
 from studio.pages.environments import UNDER_WAY
 from studio.pages.errors import domain_error
-from studio.pages.streams import event_stream, in_threads
+from studio.pages.streams import event_stream
 
 SHOWN_LINES = 200
 FOLLOWED_LINES = 500

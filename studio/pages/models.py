@@ -10,6 +10,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from endpoints import selectors, services
 from endpoints.models import ModelVersion
+from endpoints.spec.chunks import in_threads
 from endpoints.spec.errors import Conflict, Invalid, LimitExceeded, NotFound
 from studio.access import actions
 from studio.access.policy import grants_of, require
@@ -17,7 +18,6 @@ from studio.forms.fields import WordsForm, add_domain_errors
 from studio.forms.models import ModelForm
 from studio.pages.answers import Request, form_page, go, page
 from studio.pages.lists import matching, page_of, words_of
-from studio.pages.streams import in_threads
 
 
 @require_GET

@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import zipfile
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from django.test import Client
 from rest_framework.test import APIClient
 
 from endpoints import services
-from endpoints.models import EnvironmentVersion, OnlineDeployment, OnlineEndpoint
+from endpoints.models import EnvironmentVersion, Instance, OnlineDeployment, OnlineEndpoint
 from endpoints.services.store import home
+from endpoints.telemetry.logs import followers
 from studio.access.models import User
 from tests.services import world
 
@@ -231,3 +233,24 @@ def test_a_made_token_works_and_is_listed_without_its_secret(door: APIClient) ->
     assert "token" not in door.get("/api/v1/tokens").json()[0]
     assert door.delete(f"/api/v1/tokens/{made['token_key']}").status_code == 204
     assert client.get("/api/v1/me").status_code == 401
+
+
+def test_a_log_that_too_many_follow_is_read_all_the_same(
+    door: APIClient, workspace: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(followers, "most", 0)
+    logs = "/api/v1/online-endpoints/risk/deployments/blue/logs"
+    assert door.get(f"{logs}?follow=true").status_code == 503
+    assert door.get(logs).status_code == 200
+
+
+def test_a_deployment_tells_which_of_its_instances_failed_last_and_why(door: APIClient, workspace: object) -> None:
+    blue = OnlineDeployment.objects.get()
+    gone = {"deployment": blue, "revision": 1, "exit_code": -9, "reason": "Killed by signal 9."}
+    for number in range(7):
+        moment = blue.created_at + timedelta(seconds=number)
+        Instance.objects.create(id=f"blue-{number}", state="Failed", ended_at=moment, **gone)
+    Instance.objects.create(id="blue-asked", state="Stopped", ended_at=blue.created_at + timedelta(days=1), **gone)
+    failures = door.get("/api/v1/online-endpoints/risk/deployments/blue").json()["recent_failures"]
+    assert [one["id"] for one in failures] == ["blue-6", "blue-5", "blue-4", "blue-3", "blue-2"]
+    assert (failures[0]["exit_code"], failures[0]["reason"]) == (-9, "Killed by signal 9.")

@@ -16,9 +16,10 @@ from endpoints.models import EnvironmentVersion, OnlineDeployment, OnlineEndpoin
 from endpoints.selectors.logs import build_log_sources
 from endpoints.spec.home import Home
 from endpoints.spec.loglines import LogFilter, LogLine, Source, format_line
+from endpoints.telemetry.logs import Tailer, followers
 from studio.access.models import User
 from studio.pages import streams
-from studio.pages.streams import Tailer, as_json, event_stream
+from studio.pages.streams import as_json, event_stream
 from tests.pages.conftest import visiting
 
 AT = datetime(2026, 1, 31, 12, 4, 17, 201000, tzinfo=UTC)
@@ -35,38 +36,6 @@ def write(path: Path, *messages: str, level: str = "INFO") -> None:
 
 def messages(lines: list[LogLine]) -> list[str]:
     return [line.message for line in lines]
-
-
-def test_history_is_the_last_lines_and_growth_comes_after(tmp_path: Path) -> None:
-    path = tmp_path / "blue-1" / "x.jsonl"
-    write(path, "one", "two", "three")
-    tailer = Tailer(lambda: [Source(path, "blue-1")], where=EVERYTHING, lines=2)
-    assert messages(tailer.history()) == ["two", "three"]
-    assert tailer.poll() == []
-    write(path, "four")
-    assert messages(tailer.poll()) == ["four"]
-    tailer.close()
-
-
-def test_an_instance_that_starts_later_is_read_from_its_start(tmp_path: Path) -> None:
-    sources = [Source(tmp_path / "a.jsonl", "a")]
-    tailer = Tailer(lambda: sources, where=EVERYTHING, lines=10)
-    assert tailer.history() == []
-    write(tmp_path / "b.jsonl", "hello from b")
-    sources.append(Source(tmp_path / "b.jsonl", "b"))
-    assert messages(tailer.poll()) == ["hello from b"]
-    tailer.close()
-
-
-def test_only_what_the_filter_lets_pass_is_sent(tmp_path: Path) -> None:
-    path = tmp_path / "x.jsonl"
-    write(path, "fine")
-    write(path, "broken", level="ERROR")
-    tailer = Tailer(lambda: [Source(path)], where=LogFilter(level="WARNING"), lines=10)
-    assert messages(tailer.history()) == ["broken"]
-    write(path, "fine again")
-    assert tailer.poll() == []
-    tailer.close()
 
 
 async def events(answer: object) -> AsyncIterator[tuple[str, dict[str, str]]]:
@@ -110,16 +79,16 @@ def test_a_reader_who_leaves_is_let_go(tmp_path: Path) -> None:
 
         reader = asyncio.create_task(browse())
         await arrived.wait()
-        during = streams.followers.count
+        during = followers.count
         reader.cancel()  # what the server does when the connection breaks
         await asyncio.gather(reader, return_exceptions=True)
-        return during, streams.followers.count
+        return during, followers.count
 
     assert asyncio.run(read_one_and_leave()) == (1, 0)
 
 
 def test_more_followers_than_allowed_are_told_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "MAX_FOLLOWERS", 0)
+    monkeypatch.setattr(followers, "most", 0)
     answer = event_stream(list, where=EVERYTHING, lines=10)
     assert answer.status_code == 503
     assert answer.headers["Retry-After"] == "10"
@@ -130,10 +99,11 @@ def test_a_stream_ends_after_its_age_so_that_browsers_come_again(tmp_path: Path)
     clock: Callable[[], float] = lambda: next(ticks)  # noqa: E731
 
     async def read() -> list[bytes]:
-        stream = streams._events(list, where=EVERYTHING, lines=1, is_over=lambda: False, clock=clock)
+        stream = streams._events(Tailer(list), is_over=lambda: False, clock=clock)
         return [chunk async for chunk in stream]
 
-    assert asyncio.run(read()) == [b"retry: 2000\n\n", b""]
+    assert asyncio.run(read()) == [b"retry: 2000\n\n"]
+    assert followers.count == 0
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import zipfile
+from typing import Any
 
 import pytest
 
 from endpoints import selectors, services
 from endpoints.assets import AssetStore
-from endpoints.models import EnvironmentVersion, ModelVersion
+from endpoints.models import EnvironmentBuild, EnvironmentVersion, ModelVersion
 from endpoints.services.store import home
 from endpoints.spec.errors import Conflict, Forbidden, Invalid, LimitExceeded, NotFound
 from studio.access.models import User
@@ -151,3 +152,12 @@ def test_readers_read_and_strangers_are_refused(teammate: User, reader: User, st
     for name in ("forest", "none"):  # the same answer, whether it exists or not
         with pytest.raises(Forbidden, match="models/read"):
             services.open_model_archive(stranger, name=name)
+
+
+def test_a_build_that_failed_is_queued_again(teammate: User, django_capture_on_commit_callbacks: Any) -> None:
+    services.register_environment(teammate, name="scoring", requirements="joblib")
+    build = services.request_build(teammate, name="scoring")
+    EnvironmentBuild.objects.update(state="Failed", failure={"code": "ImageBuildFailure"})
+    with django_capture_on_commit_callbacks() as callbacks:
+        again = services.request_build(teammate, name="scoring")
+    assert (again.pk, again.state, again.failure, len(callbacks)) == (build.pk, "Queued", None, 1)
