@@ -118,7 +118,7 @@ def parse_request_head(raw: bytes) -> RequestHead:
     head.fields = parts[0] if len(parts) == 1 else b"".join(parts[::3])
     special: dict[bytes, bytes] = {}
     for index in range(1, len(parts), 3):
-        name, value = parts[index].lower(), parts[index + 1].rstrip(b" \t")
+        name, value = parts[index].lower(), parts[index + 1].rstrip(b" ")
         if name in special:
             if name in _SINGLE:
                 raise malformed(f"The header {name.decode()} is given twice.")

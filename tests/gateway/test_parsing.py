@@ -38,6 +38,7 @@ SMUGGLING = {
     "an unknown coding": head(b"Transfer-Encoding: gzip, chunked"),
     "identity": head(b"Transfer-Encoding: identity"),
     "a coding with a trailing byte": head(b"Transfer-Encoding: chunked\x0b"),
+    "a coding with a trailing tab": head(b"Transfer-Encoding: chunked\t"),
     "a quoted coding": head(b'Transfer-Encoding: "chunked"'),
     "chunked in 1.0": head(b"Transfer-Encoding: chunked", start=b"POST / HTTP/1.0"),
     "a space before the colon": head(b"Content-Length : 3"),
