@@ -120,7 +120,7 @@ def load(port: int, *, connections: int, seconds: float) -> Load:
     if shutil.which("wrk"):
         script = WORK / "post.lua"
         script.write_text(WRK_SCRIPT % (SAMPLE / "sample-request.json"))
-        command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--latency", "-s", str(script), url]
+        command = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--latency", "-s", str(script), url]
         return parse_wrk(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     return asyncio.run(_load(port, connections, seconds))
 
