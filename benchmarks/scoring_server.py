@@ -120,7 +120,8 @@ def load(port: int, *, connections: int, seconds: float) -> Load:
     if shutil.which("wrk"):
         script = WORK / "post.lua"
         script.write_text(WRK_SCRIPT % (SAMPLE / "sample-request.json"))
-        command = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--latency", "-s", str(script), url]
+        whole_s = max(1, round(seconds))
+        command = ["wrk", "-t1", f"-c{connections}", f"-d{whole_s}s", "--latency", "-s", str(script), url]
         return parse_wrk(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     return asyncio.run(_load(port, connections, seconds))
 
