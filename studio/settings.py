@@ -268,6 +268,11 @@ SPECTACULAR_SETTINGS = {
 
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
+STATICFILES_FINDERS = [
+    "django.contrib.staticfiles.finders.FileSystemFinder",
+    "django.contrib.staticfiles.finders.AppDirectoriesFinder",
+    "studio.plotly_files.PlotlyFinder",
+]
 # An embedded studio serves the files where they lie; `collectstatic` in an image hashes and compresses them.
 WHITENOISE_USE_FINDERS = not env_bool("SLIPWAY_STATIC_COLLECTED", False)
 STATIC_ROOT = None if WHITENOISE_USE_FINDERS else SLIPWAY_HOME / "static"

@@ -40,6 +40,11 @@ class Recent:
     def answered(self) -> int:
         return sum(self.seen.values())
 
+    @property
+    def unanswered(self) -> int:
+        """Requests that reached no deployment: no key, no route."""
+        return self.requests - self.answered
+
     def share_percent(self, deployment: str) -> float:
         """Of the requests that reached a deployment, how many reached this one."""
         return 100 * self.seen.get(deployment, 0) / self.answered if self.answered else 0.0

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from endpoints import selectors, services
-from endpoints.models import OnlineEndpoint
+from endpoints.models import OnlineDeployment, OnlineEndpoint
 from endpoints.spec.documents import OnlineEndpointDocument
 from endpoints.spec.errors import Conflict, Invalid
 from endpoints.spec.routes import MAX_PAYLOAD_BYTES
@@ -36,8 +36,10 @@ def endpoint_list(request: Request) -> HttpResponse:
     rows = selectors.endpoints_for(request.user)
     words, state = words_of(request), request.GET.get("state", "")
     found = in_state(matching(rows, words, "name", "description", "tags"), state)
+    shown = page_of(request, found)
     context = {
-        "page": page_of(request, found),
+        "page": shown,
+        "sparks": selectors.sparks(list(shown)),
         "words": words,
         "states": STATES,
         "chosen_state": state,
@@ -101,9 +103,7 @@ def overview(user: User, name: str) -> dict[str, object]:
         "deployments": deployments,
         "revisions": {one.pk: selectors.revision_now(one) for one in deployments},
         "operation": latest,
-        "wanted_instances": sum(one.instance_count for one in deployments),
-        "ready_instances": sum(one.ready_instances for one in deployments),
-        "live_percent": sum(endpoint.traffic.values()),
+        **_figures(endpoint, deployments),
         "traffic_form": TrafficForm(
             deployments=[one.name for one in deployments],
             traffic=endpoint.traffic,
@@ -111,6 +111,26 @@ def overview(user: User, name: str) -> dict[str, object]:
         ),
         "max_payload_bytes": MAX_PAYLOAD_BYTES,
         "is_settled": running is None and not is_busy,
+    }
+
+
+def figures_of_now(user: User, name: str) -> dict[str, object]:
+    """What the row of figures on the overview needs, alone."""
+    endpoint = selectors.get_endpoint(user, name)
+    found = _figures(endpoint, list(selectors.deployments_of(user, name)))
+    return {"endpoint": endpoint, "is_fragment": True, **found}
+
+
+def _figures(endpoint: OnlineEndpoint, deployments: list[OnlineDeployment]) -> dict[str, object]:
+    """The last five minutes, the shares really seen, and how much of it stands."""
+    recent = selectors.recent_figures(endpoint)
+    return {
+        "recent": recent,
+        "seen": [{"name": one.name, "percent": recent.share_percent(one.name)} for one in deployments],
+        "wanted_instances": sum(one.instance_count for one in deployments),
+        "ready_instances": sum(one.ready_instances for one in deployments),
+        "live_percent": sum(endpoint.traffic.values()),
+        "cost_per_hour": selectors.cost_per_hour(deployments),
     }
 
 

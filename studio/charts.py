@@ -1,0 +1,324 @@
+"""Figures for Plotly, made on the server as plain JSON, and the same numbers as a table.
+
+Colours are names of CSS variables: static/js/charts.js resolves them, and again when the theme changes. It knows
+readings and metrics; no request, no person.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from endpoints.selectors import Mark
+from endpoints.telemetry.metrics import METRICS, Line, Points, percentiles
+from endpoints.telemetry.readings import Readings
+from endpoints.telemetry.windows import Window
+
+Figure = dict[str, Any]
+# The colour of a deployment by its name; any name must have one.
+Palette = Callable[[str], str]
+
+SERIES = ("var(--series-blue)", "var(--series-green)", *(f"var(--series-{number})" for number in range(3, 9)))
+CODE_COLOURS = {
+    "200": "var(--series-blue)",
+    "408": "var(--series-3)",
+    "424": "var(--series-4)",
+    "429": "var(--series-7)",
+    "499": "var(--series-8)",
+}
+CLASS_COLOURS = {"2": "var(--series-green)", "3": "var(--series-6)", "4": "var(--series-5)", "5": "var(--bad)"}
+STATE_COLOURS = {
+    "Ready": "var(--series-green)",
+    "Starting": "var(--series-4)",
+    "Unready": "var(--series-3)",
+    "Draining": "var(--series-8)",
+}
+QUANTILES = {
+    0.5: ("p50", "solid", 2.0),
+    0.9: ("p90", "dash", 1.4),
+    0.95: ("p95", "dot", 1.4),
+    0.99: ("p99", "solid", 1.0),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """One line or bar series. look: further Plotly attributes."""
+
+    name: str
+    points: Points
+    colour: str
+    look: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A chart: what it shows, in which unit, and of which traces it is made."""
+
+    key: str
+    title: str
+    text: str
+    unit: str
+    traces: Callable[[Readings, Palette], list[Trace]] = field(repr=False)
+    is_bars: bool = False
+    top: float | None = None  # where the axis ends at least
+
+
+def _line(width: float = 1.6, dash: str = "solid") -> dict[str, Any]:
+    return {"line": {"width": width, "dash": dash}}
+
+
+def _area(group: str) -> dict[str, Any]:
+    """Stacked steps."""
+    return {"stackgroup": group, "line": {"width": 1, "shape": "hv"}, "fillalpha": 0.55}
+
+
+def _summed(lines: Iterable[Line], dimension: str) -> dict[str, Points]:
+    """The lines added up for every value of one dimension, in the order of the values."""
+    found: dict[str, Points] = {}
+    for line in lines:
+        name = line.dimensions[dimension]
+        found[name] = (
+            [_plus(*pair) for pair in zip(found[name], line.points, strict=True)] if name in found else line.points
+        )
+    return dict(sorted(found.items()))
+
+
+def _plus(one: float | None, other: float | None) -> float | None:
+    return other if one is None else one if other is None else one + other
+
+
+# The charts ----------------------------------------------------------------------------------------------------
+
+
+def code_colour(code: str) -> str:
+    """One colour per code people meet often, one per class for the others."""
+    return CODE_COLOURS.get(code, CLASS_COLOURS.get(code[:1], "var(--text-3)"))
+
+
+def _requests(readings: Readings, _: Palette) -> list[Trace]:
+    by_code = _summed(METRICS["RequestsPerMinute"].lines(readings), "statusCode")
+    return [Trace(code, points, code_colour(code)) for code, points in by_code.items()]
+
+
+def _latency(readings: Readings, palette: Palette, *, quantiles: Sequence[float] = tuple(QUANTILES)) -> list[Trace]:
+    traces = []
+    for quantile, lines in zip(quantiles, percentiles(readings, tuple(quantiles)), strict=True):
+        word, dash, width = QUANTILES[quantile]
+        for line in lines:
+            name = line.dimensions["deployment"]
+            traces.append(Trace(f"{name} {word}", line.points, palette(name), _line(width, dash)))
+    return sorted(traces, key=lambda trace: trace.name)
+
+
+def _latency_short(readings: Readings, palette: Palette) -> list[Trace]:
+    return _latency(readings, palette, quantiles=(0.5, 0.99))
+
+
+def _by_deployment(metric: str, suffix: str = "", **look: Any) -> Callable[[Readings, Palette], list[Trace]]:
+    def traces(readings: Readings, palette: Palette) -> list[Trace]:
+        found = _summed(METRICS[metric].lines(readings), "deployment")
+        return [
+            Trace(f"{name or 'no deployment'}{suffix}", points, palette(name), look or _line())
+            for name, points in found.items()
+        ]
+
+    return traces
+
+
+def _concurrency(readings: Readings, palette: Palette) -> list[Trace]:
+    mean = _by_deployment("RequestsInFlight")(readings, palette)
+    peak = _by_deployment("RequestsInFlightPeak", " peak", **_line(1, "dot"))(readings, palette)
+    limit = _by_deployment("RequestsInFlightLimit", " limit", **_line(1.4, "dash"), connectgaps=True)(readings, palette)
+    queued = _by_deployment("RequestsQueued", " queued", **_line(1, "dashdot"))(readings, palette)
+    return [*mean, *peak, *limit, *(trace for trace in queued if any(trace.points))]
+
+
+def _rejected(readings: Readings, _: Palette) -> list[Trace]:
+    by_reason = _summed(METRICS["RequestsRejectedPerMinute"].lines(readings), "reason")
+    return [
+        Trace(reason, points, SERIES[(index + 2) % len(SERIES)])
+        for index, (reason, points) in enumerate(by_reason.items())
+    ]
+
+
+def _where_time_goes(readings: Readings, palette: Palette) -> list[Trace]:
+    return [
+        *_by_deployment("ModelLatency_P50", " model p50", **_line(2))(readings, palette),
+        *_by_deployment("ModelLatency_P99", " model p99", **_line(1))(readings, palette),
+        *_by_deployment("GatewayLatency", " gateway mean", **_line(1.4, "dot"))(readings, palette),
+    ]
+
+
+def _network(readings: Readings, _: Palette) -> list[Trace]:
+    found = _summed(METRICS["NetworkBytes"].lines(readings), "direction")
+    colours = {"in": SERIES[0], "out": SERIES[1]}
+    return [Trace({"in": "received", "out": "sent"}[name], points, colours[name]) for name, points in found.items()]
+
+
+def _by_instance(metric: str) -> Callable[[Readings, Palette], list[Trace]]:
+    def traces(readings: Readings, _: Palette) -> list[Trace]:
+        found = _summed(METRICS[metric].lines(readings), "instanceId")
+        return [Trace(name, points, SERIES[at % len(SERIES)]) for at, (name, points) in enumerate(found.items())]
+
+    return traces
+
+
+def _instances(readings: Readings, palette: Palette) -> list[Trace]:
+    """By state for one deployment; ready ones by deployment, and what is not ready, for all of them."""
+    lines = METRICS["DeploymentCapacity"].lines(readings)
+    if readings.deployment:
+        found = _summed(lines, "State")
+        return [Trace(state, points, _state_colour(state), _area("states")) for state, points in found.items()]
+    ready = _summed((line for line in lines if line.dimensions["State"] == "Ready"), "deployment")
+    other = _summed((line for line in lines if line.dimensions["State"] != "Ready"), "State")
+    return [
+        *(Trace(f"{name} ready", points, palette(name), _area("all")) for name, points in ready.items()),
+        *(Trace(state.lower(), points, _state_colour(state), _area("all")) for state, points in other.items()),
+    ]
+
+
+def _state_colour(state: str) -> str:
+    return STATE_COLOURS.get(state, "var(--text-3)")
+
+
+CHARTS = {
+    chart.key: chart
+    for chart in (
+        Chart("requests", "Requests", "a minute, by code", "/min", _requests, is_bars=True),
+        Chart("latency", "Latency", "p50, p90, p95 and p99 by deployment", "ms", _latency),
+        Chart("errors", "Errors", "408, 424, 429 and 5xx of all requests", "%", _by_deployment("ErrorPercentage")),
+        Chart("concurrency", "Concurrency", "requests under way, and how many may be", "", _concurrency),
+        Chart("instances", "Instances", "by state", "", _instances),
+        Chart("cpu", "CPU", "of what the instance type gives", "%", _by_instance("CpuUtilizationPercentage"), top=1),
+        Chart("memory", "Memory", "of the instance type", "%", _by_instance("CpuMemoryUtilizationPercentage"), top=1),
+        Chart("time", "Model and gateway time", "where a request spends its time", "ms", _where_time_goes),
+        Chart("rejected", "Rejected", "by the gateway, a minute, by reason", "/min", _rejected, is_bars=True),
+        Chart("network", "Network", "bodies received and sent", "B/s", _network),
+    )
+}
+# The small one of the overview.
+LATENCY_SHORT = Chart("latency-short", "Latency", "p50 and p99 by deployment", "ms", _latency_short)
+
+
+# Figures and tables --------------------------------------------------------------------------------------------
+
+
+def figure(chart: Chart, readings: Readings, palette: Palette, marks: Sequence[Mark] = ()) -> Figure:
+    """The chart for Plotly.react."""
+    window = readings.window
+    traces = chart.traces(readings, palette)
+    data = [_trace(chart, trace, window) for trace in traces]
+    if marks:
+        data.append(_mark_trace(marks))
+    return {"data": data, "layout": _layout(chart, window, marks), "isEmpty": not traces}
+
+
+def _trace(chart: Chart, trace: Trace, window: Window) -> dict[str, Any]:
+    place = {"x0": window.times[0], "dx": window.step_s * 1000, "name": trace.name}
+    points = [None if value is None else _short(value) for value in trace.points]
+    hover = f"%{{y:,.3~f}}{chart.unit and ' ' + chart.unit}"
+    if chart.is_bars:
+        colour = {"marker": {"color": trace.colour, "line": {"width": 0}}, "offset": 0}
+        return {"type": "bar", "y": points, "hovertemplate": hover, **place, **colour}
+    look = dict(trace.look or _line())
+    look["line"] = {**look.get("line", {}), "color": trace.colour}
+    if look.pop("fillalpha", None):
+        look["fillcolor"] = trace.colour
+    return {"type": "scatter", "mode": "lines", "y": points, "hovertemplate": hover, **place, **look}
+
+
+def _short(value: float) -> float:
+    """Four digits are more than a chart can show."""
+    return float(f"{value:.4g}")
+
+
+def _mark_trace(marks: Sequence[Mark]) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "changes",
+        "showlegend": False,
+        "x": [_stamp(mark.at) for mark in marks],
+        "y": [1] * len(marks),
+        "yaxis": "y2",
+        "cliponaxis": False,
+        "text": [f"{mark.text}{'' if mark.state == 'Succeeded' else f' ({mark.state})'}" for mark in marks],
+        "hovertemplate": "%{text}<extra></extra>",
+        "marker": {
+            "symbol": "triangle-down",
+            "size": 9,
+            "color": ["var(--bad)" if mark.state == "Failed" else "var(--busy)" for mark in marks],
+        },
+    }
+
+
+def _layout(chart: Chart, window: Window, marks: Sequence[Mark]) -> dict[str, Any]:
+    quiet = {"gridcolor": "var(--line)", "linecolor": "var(--line)", "zeroline": False, "fixedrange": True}
+    ends = [f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}" for at in (window.start_s, window.end_s)]
+    return {
+        "barmode": "stack",
+        "bargap": 0.15,
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"color": "var(--text-2)", "size": 11},
+        "margin": {"l": 8, "r": 12, "t": 14, "b": 8},
+        "hovermode": "x unified",
+        "hoverlabel": {
+            "bgcolor": "var(--surface)",
+            "bordercolor": "var(--line-strong)",
+            "font": {"color": "var(--text)"},
+        },
+        "legend": {"orientation": "h", "y": -0.16, "yanchor": "top", "x": 0},
+        "showlegend": True,
+        "xaxis": {**quiet, "type": "date", "range": ends, "showgrid": False, "automargin": True, "nticks": 7},
+        "yaxis": {
+            **quiet,
+            "automargin": True,
+            "rangemode": "tozero",
+            "nticks": 5,
+            "ticksuffix": f" {chart.unit}" if chart.unit in {"ms", "%"} else "",
+            **({"autorangeoptions": {"include": [0, chart.top]}} if chart.top is not None else {}),
+        },
+        "yaxis2": {"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True},
+        "shapes": [_mark_shape(mark) for mark in marks],
+    }
+
+
+def _mark_shape(mark: Mark) -> dict[str, Any]:
+    at = _stamp(mark.at)
+    line = {"color": "var(--line-strong)", "width": 1, "dash": "dot"}
+    return {"type": "line", "xref": "x", "yref": "paper", "x0": at, "x1": at, "y0": 0, "y1": 1, "line": line}
+
+
+def _stamp(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The numbers of a chart: a row for every step in which there is any, newest first."""
+
+    columns: list[str]
+    rows: list[tuple[datetime, Points]]
+
+
+def table(chart: Chart, readings: Readings, palette: Palette) -> Table:
+    """The chart as a table."""
+    traces = chart.traces(readings, palette)
+    starts = readings.window.starts
+    steps: dict[int, Points] = defaultdict(list)
+    for trace in traces:
+        for start_s, value in zip(starts, trace.points, strict=True):
+            steps[start_s].append(value)
+    told = [(datetime.fromtimestamp(start, UTC), values) for start, values in steps.items() if any_told(values)]
+    unit = f", {chart.unit}" if chart.unit else ""
+    return Table([f"{trace.name}{unit}" for trace in traces], told[::-1])
+
+
+def any_told(values: Points) -> bool:
+    """Whether one of them is a number."""
+    return any(value is not None for value in values)
