@@ -49,7 +49,7 @@ layers: $(VENV)/.developing ## Who may import whom, by import-linter
 	@$(BIN)/lint-imports
 
 tests: $(VENV)/.developing ## The tests: make tests [ARGS="-k gateway"]
-	@$(BIN)/pytest -n $(JOBS) $(ARGS)
+	@$(BIN)/pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 bench: $(VENV)/.developing ## Measure: make bench [NAME=data_plane]
 	@$(BIN)/python -m benchmarks $(NAME)
