@@ -35,7 +35,6 @@ __all__ = [
     "build_log_sources",
     "build_of",
     "cost_per_hour",
-    "cost_per_hour",
     "current_revision",
     "deployment_logs",
     "deployments_of",
