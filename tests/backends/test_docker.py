@@ -198,4 +198,5 @@ def home_of_another(tmp_path: Path) -> Iterator[Target]:
 
 
 def test_the_engine_that_tests_use_is_the_one_the_backend_finds(tmp_path: Path):
-    assert DockerBackend(Home(tmp_path)).client.version()["ApiVersion"] == engine().version()["ApiVersion"]
+    used = engine().version()["ApiVersion"]
+    assert DockerBackend(Home(tmp_path)).client.version()["ApiVersion"] == used
