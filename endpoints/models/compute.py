@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.db import models
+from django.utils import timezone
 
 
 class InstanceType(models.Model):
@@ -33,3 +35,34 @@ class FamilyQuota(models.Model):
 
     def __str__(self) -> str:
         return f"{self.family}: {self.limit_cores} cores"
+
+
+class QuotaChange(models.Model):
+    """One change of a family's limit, kept for good."""
+
+    family = models.CharField(max_length=64, db_index=True)
+    cores_before = models.IntegerField()
+    cores_after = models.IntegerField()
+    note = models.TextField(blank=True)
+    changed_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    changed_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.family}: {self.cores_before} to {self.cores_after} cores"
+
+
+class QuotaRequest(models.Model):
+    """Somebody asks for a family's limit to become `limit_cores`. state: Open, Approved or Declined."""
+
+    family = models.CharField(max_length=64)
+    limit_cores = models.IntegerField()
+    reason = models.TextField(blank=True)
+    state = models.CharField(max_length=8, default="Open", db_index=True)
+    note = models.TextField(blank=True)  # of who decided
+    asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    asked_at = models.DateTimeField(default=timezone.now)
+    decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    decided_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.family} to {self.limit_cores} cores: {self.state}"

@@ -4,7 +4,20 @@ Every function takes the person first and raises NotFound or Forbidden of `endpo
 """
 
 from endpoints.selectors.addresses import openapi_uri, scoring_uri
-from endpoints.selectors.compute import DeploymentUsage, FamilyUsage, instance_types, quota_usage, size_of
+from endpoints.selectors.compute import (
+    DeploymentUsage,
+    FamilyUsage,
+    LimitUsage,
+    WhatIf,
+    get_quota_request,
+    instance_types,
+    limits_usage,
+    quota_history,
+    quota_requests,
+    quota_usage,
+    size_of,
+    what_if,
+)
 from endpoints.selectors.environments import build_of, environment_versions, environments_for, get_environment_version
 from endpoints.selectors.logs import build_log, build_log_sources, deployment_logs, log_sources
 from endpoints.selectors.metrics import Mark, cost_per_hour, marks, readings, readings_of, recent_figures, sparks
@@ -28,6 +41,8 @@ from endpoints.selectors.registry import get_model_version, model_versions, mode
 __all__ = [
     "DeploymentUsage",
     "FamilyUsage",
+    "LimitUsage",
+    "WhatIf",
     "Mark",
     "authorised_deployment",
     "authorised_endpoint",
@@ -47,14 +62,18 @@ __all__ = [
     "get_environment_version",
     "get_model_version",
     "get_operation",
+    "get_quota_request",
     "instance_types",
     "instances_of",
+    "limits_usage",
     "log_sources",
     "marks",
     "model_versions",
     "models_for",
     "openapi_uri",
     "operations_for",
+    "quota_history",
+    "quota_requests",
     "quota_usage",
     "readings",
     "readings_of",
@@ -64,5 +83,6 @@ __all__ = [
     "revisions_of",
     "scoring_uri",
     "size_of",
+    "what_if",
     "sparks",
 ]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import Count, Max, Q, QuerySet
 
-from endpoints.models import FamilyQuota, InstanceType, OnlineDeployment
+from endpoints.models import FamilyQuota, InstanceType, OnlineDeployment, OnlineEndpoint, QuotaChange, QuotaRequest
+from endpoints.spec.errors import NotFound
 from endpoints.spec.instance_types import InstanceSize
-from endpoints.spec.quota import needed_cores
+from endpoints.spec.quota import most_instances, needed_cores, reserved_instances
 from studio.access import actions
 from studio.access.models import User
 from studio.access.policy import grants_of, require
@@ -82,6 +83,87 @@ def quota_usage(user: User) -> list[FamilyUsage]:
         )
         for quota in FamilyQuota.objects.order_by("family")
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class WhatIf:
+    """What so many instances of a type would take, and whether that is free now."""
+
+    size: InstanceSize
+    instance_count: int
+    counted_instances: int
+    needed_cores: int
+    limit_cores: int
+    free_cores: int
+    most_instances: int
+
+    @property
+    def fits(self) -> bool:
+        return self.needed_cores <= self.free_cores
+
+
+def what_if(user: User, *, instance_type: str, instance_count: int) -> WhatIf:
+    """The arithmetic of one more deployment. NotFound where there is no such type."""
+    row = instance_types(user).filter(name__iexact=instance_type).first()
+    if row is None:
+        raise NotFound(f"There is no instance type {instance_type!r}.")
+    size = size_of(row)
+    usage = next(usage for usage in quota_usage(user) if usage.family == size.family)
+    return WhatIf(
+        size=size,
+        instance_count=instance_count,
+        counted_instances=reserved_instances(instance_count, is_exempt=size.is_exempt),
+        needed_cores=needed_cores(instance_count, cores=size.cores, is_exempt=size.is_exempt),
+        limit_cores=usage.limit_cores,
+        free_cores=usage.free_cores,
+        most_instances=most_instances(usage.free_cores, cores=size.cores, is_exempt=size.is_exempt),
+    )
+
+
+def quota_requests(user: User) -> QuerySet[QuotaRequest]:
+    """Open ones first: all for whoever decides about them, else one's own."""
+    require(user, actions.QUOTA_READ)
+    rows = QuotaRequest.objects.select_related("asked_by", "decided_by")
+    if not grants_of(user).allows(actions.QUOTA_WRITE):
+        rows = rows.filter(asked_by=user)
+    return rows.annotate(is_decided=Q(decided_at__isnull=False)).order_by("is_decided", "-asked_at", "-pk")
+
+
+def get_quota_request(user: User, request_id: int) -> QuotaRequest:
+    """One of them."""
+    row = quota_requests(user).filter(pk=request_id).first()
+    if row is None:
+        raise NotFound(f"There is no request {request_id} for quota.")
+    return row
+
+
+def quota_history(user: User) -> QuerySet[QuotaChange]:
+    """Every change of a limit, newest first."""
+    require(user, actions.QUOTA_READ)
+    return QuotaChange.objects.select_related("changed_by").order_by("-changed_at", "-pk")
+
+
+@dataclass(frozen=True, slots=True)
+class LimitUsage:
+    """One limit of the workspace. used: None where it bounds single things, of which there is no sum."""
+
+    name: str
+    used: int | None
+    limit: int
+
+
+def limits_usage(user: User) -> list[LimitUsage]:
+    """The limits of contract B1 beside what is there; of limits per thing, the fullest one."""
+    require(user, actions.QUOTA_READ)
+    limits: dict[str, int] = settings.SLIPWAY_LIMITS
+    by_endpoint = OnlineEndpoint.objects.annotate(count=Count("deployments"))
+    used: dict[str, int | None] = {
+        "endpoints": OnlineEndpoint.objects.count(),
+        "deployments": OnlineDeployment.objects.count(),
+        "deployments_per_endpoint": by_endpoint.aggregate(most=Max("count"))["most"] or 0,
+        "instances_per_deployment": OnlineDeployment.objects.aggregate(most=Max("instance_count"))["most"] or 0,
+    }
+    return [LimitUsage(name, used.get(name), limit) for name, limit in limits.items()]
 
 
 def usages() -> list[tuple[str, DeploymentUsage]]:

@@ -41,10 +41,10 @@ def log_sources(
 
 
 def build_log_sources(user: User, environment_version: EnvironmentVersion) -> Sources:
-    """Where the log of the version's build lies. All that a build says is in one file."""
+    """Where the logs of the version's builds lie: one file for processes and one for containers, where there is one."""
     require(user, actions.ENVIRONMENTS_READ)
-    path = Home(settings.SLIPWAY_HOME).environments / environment_version.build_key / "build.jsonl"
-    return lambda: [Source(path)]
+    key, folder = environment_version.build_key, Home(settings.SLIPWAY_HOME).environments
+    return lambda: [Source(folder / name / "build.jsonl") for name in (key, f"{key}.image")]
 
 
 def deployment_logs(

@@ -28,8 +28,10 @@ from endpoints.services.environments import (
     restore_environment,
     update_environment,
 )
+from endpoints.services.instance_types import add_instance_type, change_instance_type
 from endpoints.services.invoke import InvokeResult, invoke
-from endpoints.services.quota import set_family_limit
+from endpoints.services.quota import set_family_limit, set_family_limits
+from endpoints.services.quota_requests import approve_quota_request, decline_quota_request, request_quota
 from endpoints.services.registry import (
     Download,
     archive_model,
@@ -57,13 +59,17 @@ __all__ = [
     "Keys",
     "Token",
     "abort_upload",
+    "add_instance_type",
     "append_part",
+    "approve_quota_request",
     "archive_environment",
     "archive_model",
     "begin_upload",
+    "change_instance_type",
     "complete_upload",
     "create_deployment",
     "create_endpoint",
+    "decline_quota_request",
     "delete_deployment",
     "delete_endpoint",
     "document_of",
@@ -79,12 +85,14 @@ __all__ = [
     "register_model",
     "register_model_document",
     "request_build",
+    "request_quota",
     "restore_environment",
     "restore_model",
     "retire_signing_key",
     "retry_deployment",
     "scale_deployment",
     "set_family_limit",
+    "set_family_limits",
     "set_traffic",
     "update_deployment",
     "update_endpoint",

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 
 from django.conf import settings
 from django.db import transaction
 
-from endpoints.models import FamilyQuota, InstanceType
+from endpoints.models import FamilyQuota, InstanceType, QuotaChange
 from endpoints.selectors.compute import size_of, usages
 from endpoints.spec.errors import FieldError, Invalid
 from endpoints.spec.instance_types import BUILTIN, InstanceSize
 from endpoints.spec.quota import require_quota
-from studio.access import actions
+from studio.access import actions, audit
 from studio.access.models import User
 from studio.access.policy import require
+
+MOST_CORES = 1_000_000
 
 
 def ensure_instance_types(**_: object) -> None:
@@ -70,17 +73,39 @@ def take(size: InstanceSize, instance_count: int, *, endpoint: str, deployment: 
     return f"{needed} of {quota.limit_cores - used} free {size.family} cores"
 
 
-def set_family_limit(actor: User, *, family: str, limit_cores: int) -> FamilyQuota:
+def set_family_limit(actor: User, *, family: str, limit_cores: int, note: str = "") -> FamilyQuota:
     """Change how many cores a family may take. What runs goes on running, even above a lower limit."""
     require(actor, actions.QUOTA_WRITE)
-    if limit_cores < 0:
-        message = f"A limit is 0 or more cores, not {limit_cores}."
+    if not 0 <= limit_cores <= MOST_CORES:
+        message = f"A limit is 0 to {MOST_CORES:,} cores, not {limit_cores}."
         raise Invalid(message, details=[FieldError("limit_cores", message)])
     with transaction.atomic():
         quota = FamilyQuota.objects.select_for_update().filter(family=family).first()
         if quota is None:
             message = f"There is no family {family!r}."
             raise Invalid(message, details=[FieldError("family", message)])
-        quota.limit_cores = limit_cores
-        quota.save(update_fields=["limit_cores"])
+        before, quota.limit_cores = quota.limit_cores, limit_cores
+        if before != limit_cores:
+            quota.save(update_fields=["limit_cores"])
+            _note_change(actor, quota, before, note)
     return quota
+
+
+def _note_change(actor: User, quota: FamilyQuota, before: int, note: str) -> None:
+    QuotaChange.objects.create(
+        family=quota.family, cores_before=before, cores_after=quota.limit_cores, note=note, changed_by=actor
+    )
+    audit.record(
+        actor,
+        actions.QUOTA_WRITE,
+        target=f"family {quota.family}",
+        summary=f"Limit of {quota.family}: {before} to {quota.limit_cores} cores",
+        before={"limit_cores": before},
+        after={"limit_cores": quota.limit_cores},
+    )
+
+
+def set_family_limits(actor: User, *, limits: Mapping[str, int]) -> list[FamilyQuota]:
+    """Several limits at once, or none of them."""
+    with transaction.atomic():
+        return [set_family_limit(actor, family=family, limit_cores=limits[family]) for family in sorted(limits)]

@@ -33,6 +33,7 @@ QUOTA_READ = f"{_PROVIDER}/locations/quotas/read"
 QUOTA_WRITE = f"{_PROVIDER}/locations/updateQuotas/action"
 ROLES_READ = "Microsoft.Authorization/roleAssignments/read"
 ROLES_WRITE = "Microsoft.Authorization/roleAssignments/write"
+AUDIT_READ = "Microsoft.Insights/eventtypes/values/read"
 
 ENDPOINT_ACTIONS: tuple[str, ...] = (
     ENDPOINTS_READ,
@@ -58,5 +59,6 @@ WORKSPACE_ACTIONS: tuple[str, ...] = (
     QUOTA_WRITE,
     ROLES_READ,
     ROLES_WRITE,
+    AUDIT_READ,
 )
 ALL: tuple[str, ...] = ENDPOINT_ACTIONS + WORKSPACE_ACTIONS

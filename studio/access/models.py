@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib.auth.models import AbstractUser
 from django.contrib.auth.models import Group as Group
 from django.db import models
+from django.utils import timezone
 
 
 class User(AbstractUser):
@@ -60,3 +61,56 @@ class ApiToken(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name or self.token_key} of {self.user}"
+
+
+class Invitation(models.Model):
+    """A link that lets somebody choose the password of an account once. Only the secret's digest is kept."""
+
+    user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="invitation")
+    digest = models.CharField(max_length=64, unique=True)
+    expires_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"invitation of {self.user}"
+
+
+class AppendOnly(models.QuerySet["AuditRecord"]):
+    """Rows that are written and read, never changed."""
+
+    def update(self, **values: object) -> int:
+        raise TypeError("What was recorded is never changed.")
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        raise TypeError("What was recorded is never deleted.")
+
+
+class AuditRecord(models.Model):
+    """Who did what, when, from where, and what it changed. It outlives people and things, so it names them.
+
+    actor: "" for the studio itself. action: Azure's action string, or a word (SignIn). target: what it was done to.
+    is_refused: it was tried and not allowed.
+    """
+
+    at = models.DateTimeField(default=timezone.now, db_index=True)
+    actor = models.CharField(max_length=150, blank=True, db_index=True)
+    action = models.CharField(max_length=128, db_index=True)
+    target = models.CharField(max_length=255, blank=True)
+    summary = models.TextField(blank=True)
+    is_refused = models.BooleanField(default=False)
+    before = models.JSONField(null=True, blank=True)
+    after = models.JSONField(null=True, blank=True)
+    address = models.CharField(max_length=45, blank=True)  # of the caller
+    door = models.CharField(max_length=8, blank=True)  # page, api; "" within the studio
+
+    objects = AppendOnly.as_manager()
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M:%S} {self.actor or 'the studio'} {self.action} {self.target}"
+
+    def save(self, *args: object, **values: object) -> None:
+        if not self._state.adding:
+            raise TypeError("What was recorded is never changed.")
+        super().save(force_insert=True)
+
+    def delete(self, *args: object, **values: object) -> tuple[int, dict[str, int]]:
+        raise TypeError("What was recorded is never deleted.")
