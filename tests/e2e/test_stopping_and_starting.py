@@ -9,47 +9,17 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
 
-import psutil
 import pytest
 
 from tests.e2e.conftest import ROOT, RunningStudio, free_port, start_studio, studio_environment
+from tests.e2e.watching import eventually, processes_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.redis]
 
 SAMPLE = "sample"
-T = TypeVar("T")
-
-
-def eventually(look: Callable[[], T], *, within_s: float = 60) -> T:
-    """What `look` returns once that is true."""
-    deadline = time.monotonic() + within_s
-    while not (found := look()):
-        assert time.monotonic() < deadline, f"not within {within_s:g} s"
-        time.sleep(0.1)
-    return found
-
-
-def processes_of(studio: RunningStudio, words: str) -> list[psutil.Process]:
-    """Processes of this studio whose command line holds `words`."""
-    found = []
-    for process in psutil.process_iter(["cmdline", "status"]):
-        line = " ".join(process.info["cmdline"] or [])
-        if words in line and process.info["status"] != psutil.STATUS_ZOMBIE and _belongs(process, studio):
-            found.append(process)
-    return found
-
-
-def _belongs(process: psutil.Process, studio: RunningStudio) -> bool:
-    try:
-        return str(studio.home) in (process.environ().get("SLIPWAY_HOME", ""), *process.cmdline()) or any(
-            str(studio.home) in part for part in process.cmdline()
-        )
-    except psutil.Error:
-        return False
 
 
 def score(studio: RunningStudio) -> list[float] | None:

@@ -1,0 +1,227 @@
+"""A whole studio under steady load, while everything in it is killed, restarted, replaced, scaled and taken back.
+
+Retry is on, as it is by default, so not one request may fail.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.e2e.conftest import RunningStudio, start_studio
+from tests.e2e.watching import eventually, processes_of
+from tests.gateway.load import SteadyLoad
+
+pytestmark = [pytest.mark.slow, pytest.mark.redis]
+
+RATE = 500
+ENDPOINT = "chaos"
+# Long enough for each end of an instance to catch requests in flight.
+SCRIPT = """
+import time
+
+def init():
+    print("version {version}")
+
+def run(raw_data):
+    time.sleep(0.015)
+    return {{"version": {version}}}
+"""
+
+
+class Siege:
+    """Steady load from a thread of its own; `during` says which step cost what."""
+
+    def __init__(self, load: SteadyLoad) -> None:
+        self.load = load
+        self.failures: dict[str, list[str]] = {}
+        self.took_s: dict[str, float] = {}
+
+    @contextmanager
+    def during(self, step: str, *, settle_s: float = 1.0) -> Iterator[None]:
+        """Name what is done now; what fails from here until a moment after it is its fault."""
+        before, began = len(self.load.failures), time.monotonic()
+        yield
+        time.sleep(settle_s)
+        self.took_s[step] = round(time.monotonic() - began, 1)
+        if failed := self.load.failures[before:]:
+            self.failures[step] = failed
+
+
+@contextmanager
+def besieged(studio: RunningStudio) -> Iterator[Siege]:
+    load = SteadyLoad(studio.gateway_port, rate=RATE, key=key_of(studio, "primary"), path=f"/{ENDPOINT}/score")
+    is_over = threading.Event()
+
+    async def attack() -> None:
+        load.start()
+        await asyncio.to_thread(is_over.wait)
+        await load.stop()
+
+    thread = threading.Thread(target=asyncio.run, args=(attack(),))
+    thread.start()
+    try:
+        yield Siege(load)
+    finally:
+        is_over.set()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStudio]:
+    """A studio of its own: what happens to it should happen to no other test."""
+    running = start_studio(tmp_path_factory.mktemp("chaos") / "home", "--no-sample")
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("documents")
+    for version in (1, 2):
+        (made / f"v{version}").mkdir()
+        (made / f"v{version}" / "score.py").write_text(SCRIPT.format(version=version), encoding="utf-8")
+        for name in ("blue", "green"):
+            document = {
+                "name": name,
+                "endpoint_name": ENDPOINT,
+                "code_configuration": {"code": f"v{version}", "scoring_script": "score.py"},
+                "environment": {"conda_file": {"dependencies": ["python=3.11", "pip"]}, "image": "any"},
+                "request_settings": {"max_concurrent_requests_per_instance": 16, "request_timeout_ms": 30000},
+                "instance_type": "Standard_DS2_v2",
+                "instance_count": 3,
+            }
+            (made / f"{name}-v{version}.yml").write_text(json.dumps(document), encoding="utf-8")
+    (made / "request.json").write_text("{}", encoding="utf-8")
+    return made
+
+
+def key_of(studio: RunningStudio, kind: str) -> str:
+    keys = studio.slipway_json("online-endpoint", "get-credentials", "-n", ENDPOINT)
+    assert isinstance(keys, dict)
+    return str(keys[f"{kind}Key"])
+
+
+def kill(processes: list[psutil.Process]) -> None:
+    assert processes
+    for process in processes:
+        process.kill()
+
+
+def instances(studio: RunningStudio, deployment: str) -> list[str]:
+    """Names of the ready ones."""
+    shown = studio.slipway_json("online-deployment", "show", "-n", deployment, "-e", ENDPOINT)
+    assert isinstance(shown, dict)
+    return [each["id"] for each in shown["instances"] if each["state"] == "Ready"]
+
+
+def kill_and_await_another(studio: RunningStudio, words: str) -> None:
+    before = {process.pid for process in processes_of(studio, words)}
+    kill(processes_of(studio, words))
+    eventually(lambda: {process.pid for process in processes_of(studio, words)} - before)
+
+
+def update(studio: RunningStudio, folder: Path, file: str, *more: str) -> None:
+    studio.slipway("online-deployment", "update", "-f", file, *more, cwd=folder)
+
+
+def scale(studio: RunningStudio, count: int) -> None:
+    count_now = f"instance_count={count}"
+    studio.slipway("online-deployment", "update", "-n", "green", "-e", ENDPOINT, "--set", count_now)
+
+
+def give(studio: RunningStudio, split: str) -> None:
+    studio.slipway("online-endpoint", "update", "-n", ENDPOINT, "--traffic", split)
+
+
+def version_of(studio: RunningStudio, folder: Path) -> Callable[[], int]:
+    def ask() -> int:
+        answer = studio.slipway("online-endpoint", "invoke", "-n", ENDPOINT, "-r", "request.json", cwd=folder)
+        return int(json.loads(answer.stdout)["version"])
+
+    return ask
+
+
+def hurt(siege: Siege, studio: RunningStudio) -> None:
+    """Kill one of everything, and renew the gateway."""
+    with siege.during("an instance is killed"):
+        victim = instances(studio, "blue")[0]
+        kill(processes_of(studio, victim))
+        eventually(lambda: victim not in (ready := instances(studio, "blue")) and len(ready) == 3)
+    with siege.during("an instance's working process is killed, its keeper lives"):
+        keeper = next(each for each in processes_of(studio, instances(studio, "blue")[0]) if each.children())
+        before = keeper.children()
+        kill(before)
+        eventually(lambda: keeper.children() and not set(before) & set(keeper.children()))
+    with siege.during("the worker is killed"):
+        kill_and_await_another(studio, "studio.celery worker")
+    with siege.during("Redis is killed"):
+        kill_and_await_another(studio, "redis-server")
+    with siege.during("the gateway is renewed", settle_s=4):
+        (master,) = [each for each in processes_of(studio, "endpoints.gateway") if each.ppid() == studio.process.pid]
+        os.kill(master.pid, signal.SIGHUP)
+
+
+def rotate_keys(siege: Siege, studio: RunningStudio) -> None:
+    """Each key in turn, while callers use the other."""
+    with siege.during("keys are rotated"):
+        for fresh, stale in (("secondary", "primary"), ("primary", "secondary")):
+            studio.slipway("online-endpoint", "regenerate-keys", "-n", ENDPOINT, "--key-type", fresh)
+            siege.load.key = key_of(studio, fresh)
+            time.sleep(0.5)
+            studio.slipway("online-endpoint", "regenerate-keys", "-n", ENDPOINT, "--key-type", stale)
+
+
+def shift(siege: Siege, studio: RunningStudio, folder: Path) -> None:
+    """A second deployment takes over."""
+    with siege.during("a second deployment comes"):
+        studio.slipway("online-deployment", "create", "-f", "green-v1.yml", cwd=folder)
+    for split in ("blue=50 green=50", "blue=0 green=100"):
+        with siege.during(f"traffic {split}"):
+            give(studio, split)
+    siege.load.answers.clear()
+    with siege.during("all traffic is at green"):
+        pass
+    assert set(siege.load.answers) == {"green"}
+
+
+def change(siege: Siege, studio: RunningStudio, folder: Path) -> None:
+    """The one that serves is changed in place, scaled, and taken back."""
+    version = version_of(studio, folder)
+    with siege.during("the script is updated"):
+        update(studio, folder, "green-v2.yml")
+    assert version() == 2
+    for count in (5, 2, 3):
+        with siege.during(f"scale to {count}"):
+            scale(studio, count)
+    with siege.during("the worker is killed in the middle of taking it back"):
+        update(studio, folder, "green-v1.yml", "--no-wait")
+        kill_and_await_another(studio, "studio.celery worker")
+        eventually(lambda: version() == 1 and len(instances(studio, "green")) == 3)
+
+
+def test_nothing_that_happens_to_the_studio_costs_a_request(studio: RunningStudio, folder: Path):
+    studio.slipway("online-endpoint", "create", "-n", ENDPOINT)
+    studio.slipway("online-deployment", "create", "-f", "blue-v1.yml", "--all-traffic", cwd=folder)
+    began = time.monotonic()
+    with besieged(studio) as siege:
+        hurt(siege, studio)
+        rotate_keys(siege, studio)
+        answered = siege.load.total
+        shift(siege, studio, folder)
+        change(siege, studio, folder)
+        answered += siege.load.total
+    print(f"{answered} answers in {time.monotonic() - began:.0f} s, by step: {siege.took_s}")
+    assert siege.failures == {}
+    assert siege.load.failures == []
+    assert answered > RATE * 20
