@@ -32,23 +32,26 @@ class Exchange(Forwarding):
         self.attempt(self._decide)
 
     def begin_usual(self, body: bytes) -> None:
-        """`begin` to `_send` in one, for a head decided before: one process, one instance, a warm connection."""
+        """`begin` to `_send` in one, for a head decided before, one instance and a warm connection."""
         head, plane = self.head, self.plane
         choices = head.endpoint.choices
         deployment = choices[int(plane.random() * len(choices))]
         instance = deployment.only
+        others = plane.board.others
         if (
             instance is None
             or not instance.idle
-            or plane.board.others
             or not deployment.is_open
-            or deployment.tally.own >= deployment.limit
-            or instance.tally.own >= deployment.per_instance
+            or (deployment.tally.total() if others else deployment.tally.own) >= deployment.limit
+            or (instance.tally.total() if others else instance.tally.own) >= deployment.per_instance
         ):
             self._begin_chosen(deployment, body)
             return
         deployment.tally.own += 1
         instance.tally.own += 1
+        if others:
+            deployment.tally.show()
+            instance.tally.show()
         self.endpoint = head.endpoint
         self.deployment = deployment
         self.instance = instance

@@ -87,8 +87,9 @@ class LiveGateway:
         return self
 
     def is_healthy(self) -> bool:
+        """It answers, and its master has opened the admin port: the last thing it does when it starts."""
         try:
-            return httpx.get(f"{self.url}/-/healthz", timeout=2).status_code == 200
+            return httpx.get(f"{self.url}/-/healthz", timeout=2).status_code == 200 and bool(self.workers())
         except httpx.HTTPError:
             return False
 
@@ -129,8 +130,11 @@ class LiveGateway:
 
 
 @contextmanager
-def live_gateway(root: Path, **environ: str) -> Iterator[LiveGateway]:
+def live_gateway(root: Path, *endpoints: EndpointRoute, **environ: str) -> Iterator[LiveGateway]:
+    """Started, with these endpoints on disk beforehand."""
     gateway = LiveGateway(root, **environ)
+    if endpoints:
+        gateway.publish(*endpoints)
     try:
         yield gateway.start()
     finally:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from endpoints.spec.routes import EndpointRoute
 from tests.conftest import need, redis_binary
 from tests.gateway.live import InstanceProcess, LiveGateway, endpoint, live_gateway, serving, until
 from tests.gateway.load import SteadyLoad
@@ -29,30 +30,22 @@ def fleet() -> Iterator[dict[str, InstanceProcess]]:
 
 @pytest.fixture
 def gateway(tmp_path: Path, fleet: dict[str, InstanceProcess]) -> Iterator[LiveGateway]:
-    with live_gateway(tmp_path) as one:
-        publish(one, fleet)
-        until(lambda: b"1" in one.home.routes_file.read_bytes(), "routes are there")
+    with live_gateway(tmp_path, routes(fleet)) as one:
         yield one
 
 
-def publish(
-    gateway: LiveGateway, fleet: dict[str, InstanceProcess], *, green: int = 0, keys: tuple[str, ...] = ("the-key",)
-) -> None:
+def routes(fleet: dict[str, InstanceProcess], *, green: int = 0, keys: tuple[str, ...] = ("the-key",)) -> EndpointRoute:
     blue = serving(*(one for name, one in fleet.items() if name.startswith("blue")))
-    digests = tuple(hashlib.sha256(key.encode()).hexdigest() for key in keys)
-    gateway.publish(
-        endpoint(
-            blue,
-            serving(fleet["green-1"], name="green"),
-            traffic={"blue": 100 - green, "green": green},
-            key_digests=digests,
-        )
+    return endpoint(
+        blue,
+        serving(fleet["green-1"], name="green"),
+        traffic={"blue": 100 - green, "green": green},
+        key_digests=tuple(hashlib.sha256(key.encode()).hexdigest() for key in keys),
     )
 
 
 async def under_load(gateway: LiveGateway, *steps: object, pause: float = 1.5) -> SteadyLoad:
     """Load before, between and after the steps."""
-    await asyncio.sleep(0.5)
     load = SteadyLoad(gateway.port, rate=RATE)
     load.start()
     await asyncio.sleep(pause)
@@ -68,7 +61,7 @@ def test_an_instance_is_killed(gateway: LiveGateway, fleet: dict[str, InstancePr
     def kill() -> None:
         fleet.pop("blue-2").kill()
 
-    load = asyncio.run(under_load(gateway, kill, lambda: publish(gateway, fleet)))
+    load = asyncio.run(under_load(gateway, kill, lambda: gateway.publish(routes(fleet))))
     assert load.failures == []
 
 
@@ -87,11 +80,11 @@ def test_keys_are_rotated(gateway: LiveGateway, fleet: dict[str, InstanceProcess
         load = SteadyLoad(gateway.port, rate=RATE)
         load.start()
         await asyncio.sleep(1)
-        publish(gateway, fleet, keys=("the-key", "new-key"))
+        gateway.publish(routes(fleet, keys=("the-key", "new-key")))
         await asyncio.sleep(1)
         load.key = "new-key"
         await asyncio.sleep(0.5)
-        publish(gateway, fleet, keys=("new-key",))
+        gateway.publish(routes(fleet, keys=("new-key",)))
         await asyncio.sleep(1)
         assert load.failures == []
         load.key = "the-key"
@@ -107,10 +100,9 @@ def test_traffic_is_shifted(gateway: LiveGateway, fleet: dict[str, InstanceProce
 
     async def shift() -> SteadyLoad:
         load = SteadyLoad(gateway.port, rate=RATE)
-        await asyncio.sleep(0.5)
         load.start()
         for green in (0, 50, 100):
-            publish(gateway, fleet, green=green)
+            gateway.publish(routes(fleet, green=green))
             await asyncio.sleep(0.3)
             load.answers.clear()
             await asyncio.sleep(2)
@@ -130,8 +122,7 @@ def test_redis_comes_and_is_killed(tmp_path: Path, fleet: dict[str, InstanceProc
     need("redis", binary is not None, "no redis-server binary")
     address = tmp_path / "redis.sock"
     command = [str(binary), "--port", "0", "--unixsocket", str(address), "--save", ""]
-    with live_gateway(tmp_path / "home", SLIPWAY_REDIS_URL=f"unix://{address}") as gateway:
-        publish(gateway, fleet)
+    with live_gateway(tmp_path / "home", routes(fleet), SLIPWAY_REDIS_URL=f"unix://{address}") as gateway:
         servers: list[subprocess.Popen[bytes]] = []
 
         def begin() -> None:
