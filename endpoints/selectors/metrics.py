@@ -65,7 +65,7 @@ def marks(found: Readings) -> list[Mark]:
 
 
 def recent_figures(endpoint: OnlineEndpoint, deployment: OnlineDeployment | None = None) -> figures.Recent:
-    """The last five minutes of an endpoint or deployment that a selector has let the caller read. One query."""
+    """The last five minutes of an endpoint or deployment that a selector has let the caller read. Two queries."""
     name = deployment.name if deployment else ""
     return figures.recent(endpoint.name, now=timezone.now(), deployment=name, since=endpoint.created_at)
 

@@ -9,8 +9,8 @@ from functools import partial
 
 from endpoints.spec.errors import FieldError, Invalid
 from endpoints.spec.histogram import Histogram, quantiles_ms
-from endpoints.telemetry.packing import add_packed
-from endpoints.telemetry.readings import Readings, Traffic, Used
+from endpoints.telemetry.packing import merged, sum_of
+from endpoints.telemetry.readings import Durations, Readings, Traffic, Used, Which
 
 Points = list[float | None]
 
@@ -50,11 +50,6 @@ def _lines(readings: Readings, values: Mapping[Labels, Mapping[int, float]], *, 
     return found
 
 
-def _step(readings: Readings, start_s: int) -> int:
-    window = readings.window
-    return window.start_s + window.index(start_s) * window.step_s
-
-
 # Requests ------------------------------------------------------------------------------------------------------
 
 
@@ -69,9 +64,8 @@ def _rate(
     """Amounts per `per_s` seconds."""
     sums: dict[Labels, dict[int, float]] = defaultdict(lambda: defaultdict(float))
     for row in rows:
-        start_s = _step(readings, row.start_s)
-        if over_s := readings.window.seconds_of(start_s):
-            sums[labels(row)][start_s] += amount(row) * per_s / over_s
+        if over_s := readings.window.seconds_of(row.start_s):
+            sums[labels(row)][row.start_s] += amount(row) * per_s / over_s
     return _lines(readings, sums, zero=True)
 
 
@@ -122,7 +116,7 @@ def error_percent(readings: Readings) -> list[Line]:
     failed: dict[Labels, dict[int, int]] = defaultdict(lambda: defaultdict(int))
     for row in readings.traffic:
         place = (("deployment", row.deployment),)
-        start_s = _step(readings, row.start_s)
+        start_s = row.start_s
         all_requests[place][start_s] += row.requests
         failed[place][start_s] += row.requests if is_error(row) else 0
     values = {
@@ -134,32 +128,33 @@ def error_percent(readings: Readings) -> list[Line]:
 
 # Latency -------------------------------------------------------------------------------------------------------
 
-Which = Callable[[Traffic], bytes]
 
-
-def whole(row: Traffic) -> bytes:
+def whole(row: Durations) -> bytes:
     """From the request's head to the end of the answer."""
     return row.latency
 
 
-def model(row: Traffic) -> bytes:
+def model(row: Durations) -> bytes:
     """From forwarding it to the end of the instance's answer."""
     return row.model_latency
 
 
-def merged(readings: Readings, which: Which) -> dict[tuple[str, int], Histogram]:
-    """One histogram for every deployment and step. Requests that reached no deployment have none."""
-    found: dict[tuple[str, int], Histogram] = defaultdict(Histogram)
-    for row in readings.traffic:
-        if row.deployment and (packed := which(row)):
-            add_packed(packed, found[row.deployment, _step(readings, row.start_s)])
-    return found
+def _merged(readings: Readings, which: Which) -> dict[tuple[str, int], Histogram]:
+    """One histogram for every deployment and step, worked out once. Requests that reached no deployment have none."""
+    kept = readings.kept.get(which)
+    if kept is None:
+        found: dict[tuple[str, int], list[bytes]] = defaultdict(list)
+        for row in readings.durations:
+            if packed := which(row):
+                found[row.deployment, row.start_s].append(packed)
+        kept = readings.kept[which] = {place: merged(packed) for place, packed in found.items()}
+    return kept
 
 
 def percentiles(readings: Readings, quantiles: tuple[float, ...], *, which: Which = whole) -> list[list[Line]]:
     """For every quantile its lines by deployment, in milliseconds."""
     values: list[dict[Labels, dict[int, float]]] = [defaultdict(dict) for _ in quantiles]
-    for (deployment, start_s), histogram in merged(readings, which).items():
+    for (deployment, start_s), histogram in _merged(readings, which).items():
         for each, value in zip(values, quantiles_ms(histogram.buckets, quantiles), strict=True):
             if value is not None:
                 each[("deployment", deployment),][start_s] = value
@@ -172,25 +167,20 @@ def _percentile(readings: Readings, *, quantile: float, which: Which = whole) ->
 
 def mean_latency(readings: Readings) -> list[Line]:
     values: dict[Labels, dict[int, float]] = defaultdict(dict)
-    for (deployment, start_s), histogram in merged(readings, whole).items():
+    for (deployment, start_s), histogram in _merged(readings, whole).items():
         values[("deployment", deployment),][start_s] = histogram.mean_ms() or 0.0
     return _lines(readings, values, zero=False)
 
 
 def gateway_time(readings: Readings) -> list[Line]:
     """Mean of what a request spends outside its instance: reading, waiting, routing, writing."""
-    sums: dict[Labels, dict[int, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0, 0]))
-    for row in readings.traffic:
-        if not row.model_latency:
-            continue
-        spent, asked = Histogram(), Histogram()
-        add_packed(row.latency, spent)
-        add_packed(row.model_latency, asked)
-        place = sums[("deployment", row.deployment),][_step(readings, row.start_s)]
-        place[0] += max(spent.sum_us - asked.sum_us, 0)
-        place[1] += row.requests
+    sums: dict[Labels, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+    for row in readings.durations:
+        if row.model_latency:
+            sums[("deployment", row.deployment),][row.start_s] += sum_of(row.latency) - sum_of(row.model_latency)
+    asked = _merged(readings, model)
     values = {
-        labels: {start: micros / count / 1000 for start, (micros, count) in steps.items() if count}
+        labels: {start_s: max(us, 0) / asked[labels[0][1], start_s].count / 1000 for start_s, us in steps.items()}
         for labels, steps in sums.items()
     }
     return _lines(readings, values, zero=False)
@@ -202,9 +192,8 @@ def gateway_time(readings: Readings) -> list[Line]:
 def _mean_busy(readings: Readings, *, column: str) -> list[Line]:
     values: dict[Labels, dict[int, float]] = defaultdict(lambda: defaultdict(float))
     for row in readings.busy:
-        start_s = _step(readings, row.start_s)
-        if over_s := readings.window.seconds_of(start_s):
-            values[("deployment", row.deployment),][start_s] += getattr(row, column) / 1000 / over_s
+        if over_s := readings.window.seconds_of(row.start_s):
+            values[("deployment", row.deployment),][row.start_s] += getattr(row, column) / 1000 / over_s
     return _lines(readings, values, zero=True)
 
 
@@ -212,7 +201,7 @@ def _peak_busy(readings: Readings, *, column: str) -> list[Line]:
     values: dict[Labels, dict[int, float]] = defaultdict(lambda: defaultdict(float))
     for row in readings.busy:
         steps = values[("deployment", row.deployment),]
-        start_s = _step(readings, row.start_s)
+        start_s = row.start_s
         steps[start_s] = max(steps[start_s], float(getattr(row, column)))
     return _lines(readings, values, zero=column != "limit")
 
@@ -220,18 +209,16 @@ def _peak_busy(readings: Readings, *, column: str) -> list[Line]:
 def connections_active(readings: Readings) -> list[Line]:
     values: dict[int, float] = defaultdict(float)
     for row in readings.connections:
-        start_s = _step(readings, row.start_s)
-        if over_s := readings.window.seconds_of(start_s):
-            values[start_s] += row.open_ms / 1000 / over_s
+        if over_s := readings.window.seconds_of(row.start_s):
+            values[row.start_s] += row.open_ms / 1000 / over_s
     return _lines(readings, {(("scope", "gateway"),): values}, zero=True)
 
 
 def new_connections(readings: Readings) -> list[Line]:
     values: dict[int, float] = defaultdict(float)
     for row in readings.connections:
-        start_s = _step(readings, row.start_s)
-        if over_s := readings.window.seconds_of(start_s):
-            values[start_s] += row.accepted / over_s
+        if over_s := readings.window.seconds_of(row.start_s):
+            values[row.start_s] += row.accepted / over_s
     return _lines(readings, {(("scope", "gateway"),): values}, zero=True)
 
 
@@ -243,7 +230,7 @@ def _used(readings: Readings, *, amount: Callable[[Used], int]) -> list[Line]:
     sums: dict[Labels, dict[int, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0, 0]))
     for row in readings.used:
         labels = (("deployment", row.deployment), ("instanceId", row.instance))
-        place = sums[labels][_step(readings, row.start_s)]
+        place = sums[labels][row.start_s]
         place[0] += amount(row)
         place[1] += row.samples
     values = {
@@ -258,7 +245,7 @@ def capacity(readings: Readings) -> list[Line]:
     values: dict[Labels, dict[int, float]] = defaultdict(lambda: defaultdict(float))
     seen: set[int] = set()
     for row in readings.capacity:
-        start_s = _step(readings, row.start_s)
+        start_s = row.start_s
         seen.add(start_s)
         steps = values[("State", row.state), ("deployment", row.deployment)]
         steps[start_s] = max(steps[start_s], float(row.instances))

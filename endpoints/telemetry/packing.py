@@ -6,6 +6,8 @@ Layout, little-endian: u8 bytes a count (1, 2, 4 or 8), u64 sum in µs, then n u
 from __future__ import annotations
 
 import struct
+from collections import defaultdict
+from collections.abc import Iterable
 
 from endpoints.spec.histogram import Histogram
 
@@ -41,6 +43,37 @@ def add_packed(packed: bytes, to: Histogram) -> None:
     held = buckets.get
     for bucket, number in zip(values[:count], values[count:], strict=True):
         buckets[bucket] = held(bucket, 0) + number
+
+
+def sum_of(packed: bytes) -> int:
+    """The sum alone, in microseconds."""
+    return int.from_bytes(packed[1:9], "little")
+
+
+def merged(packed: Iterable[bytes]) -> Histogram:
+    """Many at once: those with counts of one width are read as if they were one."""
+    by_width: dict[int, tuple[list[bytes], list[bytes]]] = {}
+    histogram = Histogram()
+    for one in packed:
+        if not one:
+            continue
+        width = one[0]
+        middle = _HEAD.size + 2 * ((len(one) - _HEAD.size) // (2 + width))
+        buckets, counts = by_width.setdefault(width, ([], []))
+        buckets.append(one[_HEAD.size : middle])
+        counts.append(one[middle:])
+        histogram.sum_us += sum_of(one)
+    found: defaultdict[int, int] = defaultdict(int)
+    for width, (all_buckets, all_counts) in by_width.items():
+        counts_together = b"".join(all_counts)
+        number = len(counts_together) // width
+        buckets_together = struct.unpack(f"<{number}H", b"".join(all_buckets))
+        for bucket, count in zip(
+            buckets_together, struct.unpack(f"<{number}{_CODES[width]}", counts_together), strict=True
+        ):
+            found[bucket] += count
+    histogram.buckets = dict(found)
+    return histogram
 
 
 def unpack(packed: bytes) -> Histogram:

@@ -1,15 +1,17 @@
-"""Rows of rollups for one endpoint and window, each table read at most once. Asks for no permission: selectors do.
+"""What was measured at one endpoint, by the steps of a window; each table is read at most once.
 
-The newest slots of a coarse grain are not made yet; they are read from the finer rows they will be made of.
+The newest slots of a coarse grain are not made yet; they are read from the finer rows they will be made of. Asks for no
+permission: selectors do.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
-from django.db.models import Model, Q, QuerySet
+from django.db.models import BigIntegerField, ExpressionWrapper, F, Max, Q, QuerySet, Sum
 
 from endpoints.models.telemetry import (
     CapacityRollup,
@@ -19,15 +21,17 @@ from endpoints.models.telemetry import (
     Rollup,
     TrafficRollup,
 )
+from endpoints.spec.histogram import Histogram
 from endpoints.telemetry.rollups import FINER_S, FINEST_S, HOUR_S, MINUTE_S
 from endpoints.telemetry.windows import Window
 
+_Row = TypeVar("_Row")
 # Slots this near to now may not be made yet, or be made again.
 TAIL_S = {MINUTE_S: 5 * 60, HOUR_S: 2 * HOUR_S}
 
 
 class Traffic(NamedTuple):
-    """One row of requests; the histograms are packed."""
+    """Requests of one step and key."""
 
     start_s: int
     deployment: str
@@ -38,12 +42,23 @@ class Traffic(NamedTuple):
     requests: int
     request_bytes: int
     response_bytes: int
+
+
+class Durations(NamedTuple):
+    """One row's packed histograms, of a deployment."""
+
+    start_s: int
+    deployment: str
     latency: bytes
     model_latency: bytes
 
 
+# One of the two histograms of a row.
+Which: TypeAlias = Callable[[Durations], bytes]
+
+
 class Busy(NamedTuple):
-    """One row of gauges."""
+    """How busy a deployment was in one step."""
 
     start_s: int
     deployment: str
@@ -55,7 +70,7 @@ class Busy(NamedTuple):
 
 
 class Used(NamedTuple):
-    """One row of what an instance used, in hundredths of a percent."""
+    """What an instance used in one step, in hundredths of a percent."""
 
     start_s: int
     deployment: str
@@ -68,7 +83,7 @@ class Used(NamedTuple):
 
 
 class Capacity(NamedTuple):
-    """One row of instances in a state."""
+    """The most instances in a state in one step."""
 
     start_s: int
     deployment: str
@@ -77,7 +92,7 @@ class Capacity(NamedTuple):
 
 
 class Connections(NamedTuple):
-    """One row of the gateways' connections."""
+    """The gateways' connections in one step."""
 
     start_s: int
     open_ms: int
@@ -104,15 +119,27 @@ class Readings:
     endpoint: str
     window: Window
     deployment: str = ""
+    # What several metrics need and is dear to work out: histograms by deployment and step.
+    kept: dict[Which, dict[tuple[str, int], Histogram]] = field(default_factory=dict, repr=False, compare=False)
 
-    def _rows(self, model: type[Rollup]) -> QuerySet[Model]:
+    def _rows(self, model: type[Rollup]) -> QuerySet[Any]:
         where = {"endpoint": self.endpoint} | ({"deployment": self.deployment} if self.deployment else {})
-        return model._default_manager.filter(slots(self.window), **where)
+        step = (F("start_s") - self.window.start_s) / self.window.step_s * self.window.step_s + self.window.start_s
+        rows = model._default_manager.filter(slots(self.window), **(where if model.KEY else {}))
+        return rows.annotate(step=ExpressionWrapper(step, output_field=BigIntegerField()))
+
+    def _grouped(self, model: type[Rollup], row: Callable[..., _Row]) -> list[_Row]:
+        """One row for every step and key, added up by the database."""
+        own = [name for name in model.KEY if name != "endpoint"]
+        rows = self._rows(model).values_list("step", *own)
+        rows = rows.annotate(*map(Sum, model.SUMS), *map(Max, model.PEAKS))
+        numbers = 1 + len(own)
+        return [row(*each[:numbers], *map(int, each[numbers:])) for each in rows]
 
     @cached_property
     def all_traffic(self) -> list[Traffic]:
         """Requests, mirrored copies included."""
-        return [Traffic(*row) for row in self._rows(TrafficRollup).values_list(*Traffic._fields)]
+        return self._grouped(TrafficRollup, Traffic)
 
     @cached_property
     def traffic(self) -> list[Traffic]:
@@ -120,18 +147,23 @@ class Readings:
         return [row for row in self.all_traffic if not row.is_mirror]
 
     @cached_property
+    def durations(self) -> list[Durations]:
+        """How long requests of clients took that reached a deployment; the database cannot add these up."""
+        rows = self._rows(TrafficRollup).filter(is_mirror=False).exclude(deployment="")
+        return [Durations(*row) for row in rows.values_list("step", "deployment", "latency", "model_latency")]
+
+    @cached_property
     def busy(self) -> list[Busy]:
-        return [Busy(*row) for row in self._rows(GaugeRollup).values_list(*Busy._fields)]
+        return self._grouped(GaugeRollup, Busy)
 
     @cached_property
     def used(self) -> list[Used]:
-        return [Used(*row) for row in self._rows(InstanceRollup).values_list(*Used._fields)]
+        return self._grouped(InstanceRollup, Used)
 
     @cached_property
     def capacity(self) -> list[Capacity]:
-        return [Capacity(*row) for row in self._rows(CapacityRollup).values_list(*Capacity._fields)]
+        return self._grouped(CapacityRollup, Capacity)
 
     @cached_property
     def connections(self) -> list[Connections]:
-        rows = ConnectionRollup.objects.filter(slots(self.window))
-        return [Connections(*row) for row in rows.values_list(*Connections._fields)]
+        return self._grouped(ConnectionRollup, Connections)

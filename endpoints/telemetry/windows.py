@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 
 from endpoints.spec.errors import FieldError, Invalid
 
@@ -35,7 +36,7 @@ DEFAULT_RANGE = "1h"
 ON_THEIR_WAY_S = 6
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Window:
     """Steps of `step_s` seconds from `start_s` up to `end_s`; the last one may not be over.
 
@@ -63,7 +64,7 @@ class Window:
         over_s = min(self.step_s, self.now_s - start_s)
         return over_s if over_s >= max(self.grain_s, self.step_s // 6) else 0
 
-    @property
+    @cached_property
     def times(self) -> list[str]:
         """The beginnings as ISO 8601 in UTC."""
         return [f"{datetime.fromtimestamp(start, UTC):%Y-%m-%dT%H:%M:%SZ}" for start in self.starts]
