@@ -21,6 +21,7 @@ from studio.forms.endpoints import EndpointForm, GatewayForm, TrafficForm
 from studio.forms.fields import WordsForm, add_domain_errors
 from studio.pages.answers import Request, form_page, go, page, polled
 from studio.pages.lists import matching, page_of, words_of
+from studio.pages.traffic_undo import remember, undo_of
 
 BUSY = (
     ProvisioningState.CREATING,
@@ -85,6 +86,7 @@ def frame(user: User, name: str, tab: str) -> dict[str, object]:
 @require_GET
 def endpoint_detail(request: Request, name: str) -> HttpResponse:
     context = overview(request.user, name)
+    context["undo"] = undo_of(request.session, selectors.get_endpoint(request.user, name))
     return polled(
         request, "pages/endpoints/detail.html", context, fragment="live", is_settled=bool(context["is_settled"])
     )
@@ -206,10 +208,12 @@ def endpoint_traffic(request: Request, name: str) -> HttpResponse:
     )
     if form.is_valid():
         try:
-            services.set_traffic(request.user, name=name, traffic=form.shares(), mirror_traffic=form.mirrored())
+            wanted = {"traffic": form.shares(), "mirror_traffic": form.mirrored()}
+            services.set_traffic(request.user, name=name, **wanted)
         except (Invalid, Conflict) as error:
             add_domain_errors(form, error, names={"traffic": "", "mirror_traffic": "mirror"})
         else:
+            remember(request.session, endpoint, **wanted)
             return go(request, reverse("endpoints:detail", args=[name]))
     context |= {"traffic_form": form}
     return page(request, "pages/endpoints/detail.html", context, fragment="traffic", status=422)
