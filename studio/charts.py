@@ -73,7 +73,7 @@ def _line(width: float = 1.6, dash: str = "solid") -> dict[str, Any]:
 
 def _area(group: str) -> dict[str, Any]:
     """Stacked steps."""
-    return {"stackgroup": group, "line": {"width": 1, "shape": "hv"}, "fillalpha": 0.55}
+    return {"stackgroup": group, "line": {"width": 1, "shape": "hv"}, "fillcolor": "", "opacity": 0.7}
 
 
 def _summed(lines: Iterable[Line], dimension: str) -> dict[str, Points]:
@@ -124,6 +124,7 @@ def _by_deployment(metric: str, suffix: str = "", **look: Any) -> Callable[[Read
         return [
             Trace(f"{name or 'no deployment'}{suffix}", points, palette(name), look or _line())
             for name, points in found.items()
+            if name or any(points)
         ]
 
     return traces
@@ -226,7 +227,7 @@ def _trace(chart: Chart, trace: Trace, window: Window) -> dict[str, Any]:
         return {"type": "bar", "y": points, "hovertemplate": hover, **place, **colour}
     look = dict(trace.look or _line())
     look["line"] = {**look.get("line", {}), "color": trace.colour}
-    if look.pop("fillalpha", None):
+    if "fillcolor" in look:
         look["fillcolor"] = trace.colour
     return {"type": "scatter", "mode": "lines", "y": points, "hovertemplate": hover, **place, **look}
 
@@ -264,7 +265,7 @@ def _layout(chart: Chart, window: Window, marks: Sequence[Mark]) -> dict[str, An
         "bargap": 0.15,
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
-        "font": {"color": "var(--text-2)", "size": 11},
+        "font": {"color": "var(--text-2)", "size": 11, "family": "system-ui, sans-serif"},
         "margin": {"l": 8, "r": 12, "t": 14, "b": 8},
         "hovermode": "x unified",
         "hoverlabel": {
@@ -272,9 +273,9 @@ def _layout(chart: Chart, window: Window, marks: Sequence[Mark]) -> dict[str, An
             "bordercolor": "var(--line-strong)",
             "font": {"color": "var(--text)"},
         },
-        "legend": {"orientation": "h", "y": -0.16, "yanchor": "top", "x": 0},
+        "legend": {"orientation": "h", "y": -0.16, "yanchor": "top", "x": 0, "traceorder": "normal"},
         "showlegend": True,
-        "xaxis": {**quiet, "type": "date", "range": ends, "showgrid": False, "automargin": True, "nticks": 7},
+        "xaxis": {**quiet, "type": "date", "range": ends, "showgrid": False, "automargin": True, "nticks": 6, "tickangle": 0},
         "yaxis": {
             **quiet,
             "automargin": True,

@@ -128,7 +128,11 @@ def _figures(endpoint: OnlineEndpoint, deployments: list[OnlineDeployment]) -> d
     recent = selectors.recent_figures(endpoint)
     return {
         "recent": recent,
-        "seen": [{"name": one.name, "percent": recent.share_percent(one.name)} for one in deployments],
+        "seen": [
+            {"name": one.name, "percent": recent.share_percent(one.name)}
+            for one in deployments
+            if one.name in recent.seen or endpoint.traffic.get(one.name)
+        ],
         "wanted_instances": sum(one.instance_count for one in deployments),
         "ready_instances": sum(one.ready_instances for one in deployments),
         "live_percent": sum(endpoint.traffic.values()),

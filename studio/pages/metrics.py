@@ -56,7 +56,7 @@ def _panel(request: Request, endpoint: str, deployment: str, rows: Iterable[Onli
         "chosen_range": chosen,
         "chosen_deployment": deployment,
         "figures_url": f"{reverse('endpoints:figures', args=[endpoint])}?{urlencode(query)}",
-        "query": urlencode(query),
+        "chart_query": urlencode(query),
     }
     if shown:
         found = selectors.readings(request.user, endpoint, range_key=chosen.key, deployment=deployment)

@@ -20,7 +20,7 @@ def figure(value: float | None) -> str:
         return "\N{EN DASH}"
     if value >= 100 or value == int(value):
         return f"{value:,.0f}"
-    return f"{value:,.1f}" if value >= 1 else f"{value:.2g}" if value >= 0.01 else f"{value:.1g}"
+    return f"{value:,.1f}" if value >= 1 else f"{value:.2f}" if value >= 0.005 else f"{value:.1g}"
 
 
 @register.filter
