@@ -37,13 +37,15 @@ from endpoints.selectors.online import (
 )
 from endpoints.selectors.operations import get_operation, operations_for
 from endpoints.selectors.registry import get_model_version, model_versions, models_for
+from endpoints.selectors.revisions import RevisionEntry, get_revision, revision_history
 
 __all__ = [
     "DeploymentUsage",
     "FamilyUsage",
     "LimitUsage",
-    "WhatIf",
     "Mark",
+    "RevisionEntry",
+    "WhatIf",
     "authorised_deployment",
     "authorised_endpoint",
     "build_log",
@@ -63,6 +65,7 @@ __all__ = [
     "get_model_version",
     "get_operation",
     "get_quota_request",
+    "get_revision",
     "instance_types",
     "instances_of",
     "limits_usage",
@@ -79,10 +82,11 @@ __all__ = [
     "readings_of",
     "recent_failures",
     "recent_figures",
+    "revision_history",
     "revision_now",
     "revisions_of",
     "scoring_uri",
     "size_of",
-    "what_if",
     "sparks",
+    "what_if",
 ]

@@ -10,12 +10,14 @@ from studio.pages import (
     endpoints,
     environments,
     home,
+    instance_types,
     invoke,
     logs,
     metrics,
     models,
     operations,
     quota,
+    quota_requests,
     session,
     tokens,
 )
@@ -81,6 +83,18 @@ environment_urls: Patterns = [
     path("environments/<str:name>/<str:version>/build-log/text", logs.build_text, name="build-log-text"),
 ]
 
+quota_urls: Patterns = [
+    path("quota/csv", quota.quota_csv, name="csv"),
+    path("quota/what-if/", quota.what_if, name="what-if"),
+    path("quota/history/", quota.quota_history, name="history"),
+    path("new/quota-request/", quota_requests.request_quota, name="request"),
+    path("quota/requests/<int:request_id>/approve/", quota_requests.approve, name="approve"),
+    path("quota/requests/<int:request_id>/decline/", quota_requests.decline, name="decline"),
+    path("instance-types/", instance_types.type_list, name="types"),
+    path("new/instance-type/", instance_types.type_add, name="type-add"),
+    path("instance-types/<str:name>/edit/", instance_types.type_edit, name="type-edit"),
+]
+
 operation_urls: Patterns = [
     path("activity/", operations.operation_list, name="list"),
     path("activity/<uuid:operation_id>/", operations.operation_detail, name="detail"),
@@ -103,6 +117,7 @@ urlpatterns: Patterns = [
     path("", include((deployment_urls, "deployments"))),
     path("", include((model_urls, "models"))),
     path("", include((environment_urls, "environments"))),
+    path("", include((quota_urls, "quota"))),
     path("", include((operation_urls, "operations"))),
     path("", include((token_urls, "tokens"))),
     path("deploy/", include("studio.wizards.urls")),

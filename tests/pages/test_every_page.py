@@ -62,6 +62,12 @@ PAGES = [
     Page("environments:edit", ("sklearn", "1"), 403, "data-fragment"),
     Page("operations:list", fragment="data-fragment"),
     Page("quota"),
+    Page("quota:what-if", fragment="data-fragment"),
+    Page("quota:history"),
+    Page("quota:request", fragment="data-fragment"),
+    Page("quota:types", fragment="data-fragment"),
+    Page("quota:type-add", fragment="data-fragment"),
+    Page("quota:type-edit", ("standard_ds3_v2",), fragment="data-fragment"),
     Page("tokens:list", refused=200),
     Page("tokens:create", refused=200, fragment="data-fragment"),
 ]
