@@ -10,7 +10,18 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from endpoints.api import access, compute, deployments, endpoints, environments, metrics, models, operations, uploads
+from endpoints.api import (
+    access,
+    compute,
+    deployments,
+    endpoints,
+    environments,
+    metrics,
+    models,
+    operations,
+    revisions,
+    uploads,
+)
 from endpoints.api.doors import Door
 
 app_name = "api"
@@ -72,6 +83,9 @@ urlpatterns = [
     path(_D, deployments.DeploymentDoor.as_view(), name="deployment"),
     path(f"{_D}/logs", deployments.DeploymentLogs.as_view(), name="deployment-logs"),
     path(f"{_D}/retry", deployments.DeploymentRetry.as_view(), name="deployment-retry"),
+    path(f"{_D}/revisions", revisions.Revisions.as_view(), name="deployment-revisions"),
+    path(f"{_D}/revisions/<int:number>", revisions.RevisionDoor.as_view(), name="deployment-revision"),
+    path(f"{_D}/rollback", revisions.DeploymentRollBack.as_view(), name="deployment-rollback"),
     path("operations", operations.Operations.as_view(), name="operations"),
     path("operations/<uuid:operation_id>", operations.OperationDoor.as_view(), name="operation"),
     path("instance-types", compute.InstanceTypes.as_view(), name="instance-types"),

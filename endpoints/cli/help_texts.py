@@ -47,6 +47,14 @@ _EXAMPLES = {
         "Change one setting",
         "slipway online-deployment update -n blue -e my-endpoint --set instance_count=2",
     ),
+    "online-deployment revisions": (
+        "What revision 3 changed against revision 1",
+        "slipway online-deployment revisions -n blue -e my-endpoint --revision 3 --against 1 -o table",
+    ),
+    "online-deployment rollback": (
+        "Go back to the first revision",
+        "slipway online-deployment rollback -n blue -e my-endpoint --revision 1",
+    ),
     "online-deployment get-logs": (
         "Follow the log of all instances",
         "slipway online-deployment get-logs -n blue -e my-endpoint --follow",

@@ -7,16 +7,16 @@ from typing import Any
 from knack.arguments import ArgumentsContext
 from knack.commands import CLICommandsLoader, CommandGroup
 
-from endpoints.cli.tables import assets_table, deployments_table, endpoints_table
+from endpoints.cli.tables import assets_table, deployments_table, endpoints_table, revisions_table
 
 _ROOM = "endpoints.cli.commands"
 
 # Every long flag there is, for the check of `-name`; kept in step with the flags below by a test.
 _WORDS = (
-    "add all-traffic auth-mode build-context conda-file container debug defaults deployment-name "
+    "add against all-traffic auth-mode build-context conda-file container debug defaults deployment-name "
     "description dockerfile-path download-path endpoint-name file follow force-string help image "
     "include-archived instance key-type label lines list-defaults mirror-traffic name no-wait "
-    "only-show-errors os-type output path query remove request-file resource-group set "
+    "only-show-errors os-type output path query remove request-file resource-group revision set "
     "skip-script-validation subscription traffic type verbose version workspace-name yes"
 )
 LONG_FLAGS = frozenset(f"--{word}" for word in _WORDS.split())
@@ -35,8 +35,9 @@ class Loader(CLICommandsLoader):  # type: ignore[misc]
                 group.command(verb, _function(verb), table_transformer=None)
             group.command("delete", "delete", confirmation="Delete the endpoint and all its deployments?")
         with _group(self, "online-deployment", "deployments", deployments_table) as group:
-            for verb in ("create", "show", "list", "update", "get-logs"):
+            for verb in ("create", "show", "list", "update", "rollback", "get-logs"):
                 group.command(verb, _function(verb))
+            group.command("revisions", "revisions", table_transformer=revisions_table)
             group.command("delete", "delete", confirmation="Delete the deployment?")
         with _group(self, "", "settings", None) as group:
             group.command("configure", "configure")
@@ -63,6 +64,8 @@ class Loader(CLICommandsLoader):  # type: ignore[misc]
                 _online(flags)
         with ArgumentsContext(self, "online-deployment") as flags:
             _logs(flags)
+            flags.argument("revision", options_list=["--revision"], type=int, help="The number of a revision.")
+            flags.argument("against", options_list=["--against"], type=int, help="Compare with this one; the wanted.")
         with ArgumentsContext(self, "configure") as flags:
             flags.argument("defaults", options_list=["--defaults", "-d"], nargs="+", help="name=value pairs to save.")
             flags.argument("list_defaults", options_list=["--list-defaults", "-l"], help="Show what is saved.")

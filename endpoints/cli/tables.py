@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -34,6 +35,36 @@ def deployments_table(result: Rows) -> list[Row]:
             "Instances": deployment.get("instance_count"),
         },
     )
+
+
+def revisions_table(result: Rows) -> list[Row]:
+    """The history, or the fields in which one revision differs from another."""
+    if isinstance(result, Mapping):
+        return _rows(
+            result.get("changes") or (),
+            lambda change: {
+                "Field": change.get("field"),
+                f"Revision {result.get('against')}": _text(change.get("before")),
+                f"Revision {result.get('revision')}": _text(change.get("after")),
+            },
+        )
+    return _rows(
+        result,
+        lambda entry: {
+            "Revision": entry.get("revision"),
+            "Wanted": "yes" if entry.get("is_wanted") else "",
+            "Instances": entry.get("instances"),
+            "By": entry.get("created_by"),
+            "At": entry.get("created_at"),
+            "Changed": ", ".join(change["field"] for change in entry.get("changes") or ()),
+        },
+    )
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "-"
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def assets_table(result: Rows) -> list[Row]:

@@ -16,6 +16,7 @@ from endpoints.services.deployments import (
     create_deployment,
     delete_deployment,
     retry_deployment,
+    roll_back_deployment,
     scale_deployment,
     update_deployment,
 )
@@ -90,6 +91,7 @@ __all__ = [
     "restore_model",
     "retire_signing_key",
     "retry_deployment",
+    "roll_back_deployment",
     "scale_deployment",
     "set_family_limit",
     "set_family_limits",

@@ -177,7 +177,7 @@ def update_deployment(
         difference = _difference(deployment, wanted, revision, template)
         if not difference:
             return None
-        found = _take_quota(deployment, wanted, size_name=size.name)
+        found = _take_quota(deployment, wanted.instance_count, size_name=size.name)
         return _apply(actor, deployment, revision, difference, found)
 
 
@@ -213,14 +213,14 @@ def _difference(
     return _Difference(row, None if template.is_same_as(revision) else template)
 
 
-def _take_quota(deployment: OnlineDeployment, wanted: OnlineDeploymentDocument, *, size_name: str) -> str:
+def _take_quota(deployment: OnlineDeployment, instance_count: int, *, size_name: str) -> str:
     """Quota is asked only for more: what shrinks, or stays, is never refused, whatever became of the limit."""
     is_same_type = size_name == deployment.instance_type
-    if is_same_type and wanted.instance_count <= deployment.instance_count:
+    if is_same_type and instance_count <= deployment.instance_count:
         return "no more cores than before"
-    limits.require_instance_count(wanted.instance_count)
+    limits.require_instance_count(instance_count)
     size = quota.find_size(size_name)
-    return quota.take(size, wanted.instance_count, endpoint=deployment.endpoint.name, deployment=deployment.name)
+    return quota.take(size, instance_count, endpoint=deployment.endpoint.name, deployment=deployment.name)
 
 
 def _apply(
@@ -239,14 +239,18 @@ def _apply(
     columns.append("generation")
     if difference.template:
         deployment.instance_type = difference.template.spec["instance_type"]
-        last: int = deployment.revisions.aggregate(last=Max("number"))["last"]
-        deployment.revision = last + 1
+        deployment.revision = _last_number(deployment) + 1
         _add_revision(actor, deployment, difference.template)
         columns += ["instance_type", "revision"]
     deployment.save(update_fields=columns)
     operation = begin_roll_out(actor, deployment, kind="UpdateDeployment", summary=summary, quota=found)
     wake_reconciler(deployment)
     return operation
+
+
+def _last_number(deployment: OnlineDeployment) -> int:
+    last: int = deployment.revisions.aggregate(last=Max("number"))["last"]
+    return last
 
 
 def scale_deployment(actor: User, *, endpoint: str, name: str, instance_count: int) -> Operation | None:
@@ -265,6 +269,33 @@ def retry_deployment(actor: User, *, endpoint: str, name: str) -> Operation:
         deployment.save(update_fields=["generation", "updated_at"])
         found = "no more cores than before"
         operation = begin_roll_out(actor, deployment, kind="RetryDeployment", summary="Try again", quota=found)
+        wake_reconciler(deployment)
+    return operation
+
+
+def roll_back_deployment(actor: User, *, endpoint: str, name: str, revision: int) -> Operation | None:
+    """Return to what an earlier revision was made of, as a roll; None where it is that one already.
+
+    Count, tags and the gateway's settings stay: they are the deployment's, not the revision's.
+    """
+    known = authorised_deployment(actor, endpoint, name, actions.DEPLOYMENTS_WRITE)
+    with transaction.atomic():
+        deployment = _locked_deployment(known)
+        goal = deployment.revisions.filter(number=revision).first()
+        if goal is None:
+            message = (
+                f"The deployment {known.name!r} has no revision {revision}; it has 1 to {_last_number(deployment)}."
+            )
+            raise Invalid(message, details=[FieldError("revision", message)])
+        if goal.number == deployment.revision:
+            return None
+        size = quota.find_size(goal.spec["instance_type"])
+        found = _take_quota(deployment, deployment.instance_count, size_name=size.name)
+        summary = f"Roll back from revision {deployment.revision} to {revision}"
+        deployment.generation += 1
+        deployment.revision, deployment.instance_type = revision, size.name
+        deployment.save(update_fields=["generation", "revision", "instance_type", "updated_at"])
+        operation = begin_roll_out(actor, deployment, kind="RollBackDeployment", summary=summary, quota=found)
         wake_reconciler(deployment)
     return operation
 

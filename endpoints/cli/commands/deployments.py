@@ -142,6 +142,27 @@ def _current(session: Session, endpoint_name: str, name: str) -> Mapping[str, ob
     return known_values(OnlineDeploymentDocument, session.client.get(*_deployments(endpoint_name), name.lower()))
 
 
+def revisions(name: str, endpoint_name: str, revision: int | None = None, against: int | None = None) -> Any:
+    """List what a deployment was made of, newest first; with --revision, show one and what sets it apart."""
+    if against is not None and revision is None:
+        raise UsageError("--against needs --revision: which one should be compared with it?")
+    with open_session() as session:
+        path = (*_deployments(endpoint_name), name.lower(), "revisions")
+        if revision is None:
+            return session.client.get(*path)
+        return session.client.get(*path, str(revision), against=against)
+
+
+def rollback(name: str, endpoint_name: str, revision: int, no_wait: bool = False) -> Json:
+    """Return a deployment to an earlier revision, instance by instance."""
+    with open_session() as session:
+        answer = session.client.post(
+            *_deployments(endpoint_name), name.lower(), "rollback", json={"revision": revision}
+        )
+        session.finish(answer, is_waited_for=not no_wait)
+        return _shown(session, endpoint_name, name)
+
+
 def delete(name: str, endpoint_name: str, no_wait: bool = False) -> None:
     """Delete a deployment. One that has traffic is kept; shift its traffic first."""
     with open_session() as session:
