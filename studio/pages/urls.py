@@ -18,6 +18,7 @@ from studio.pages import (
     operations,
     quota,
     quota_requests,
+    revisions,
     session,
     tokens,
 )
@@ -53,6 +54,8 @@ deployment_urls: Patterns = [
     path(f"{_deployment}settings/", deployments.deployment_settings, name="settings"),
     path(f"{_deployment}retry/", deployments.deployment_retry, name="retry"),
     path(f"{_deployment}delete/", deployments.deployment_delete, name="delete"),
+    path(f"{_deployment}revisions/", revisions.revision_list, name="revisions"),
+    path(f"{_deployment}revisions/<int:number>/roll-back/", revisions.revision_roll_back, name="roll-back"),
     path(f"{_deployment}metrics/", metrics.deployment_metrics, name="metrics"),
     path(f"{_deployment}logs/", logs.deployment_logs, name="logs"),
     path(f"{_deployment}logs/stream", logs.deployment_stream, name="log-stream"),

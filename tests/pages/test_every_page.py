@@ -46,6 +46,8 @@ PAGES = [
     Page("deployments:detail", BLUE, 404, "data-fragment"),
     Page("deployments:detail", ("diabetes-risk", "broken"), 404, "data-fragment"),
     Page("deployments:yaml", BLUE, 404),
+    Page("deployments:revisions", BLUE, 404),
+    Page("deployments:roll-back", (*BLUE, "1"), 403, "data-fragment"),
     Page("deployments:settings", BLUE, 403, "data-fragment"),
     Page("deployments:scale", BLUE, 403, "data-fragment"),
     Page("deployments:delete", BLUE, 403, "data-fragment"),
