@@ -8,7 +8,19 @@ from typing import cast
 
 import msgspec
 
+ORDERS_VARIABLE = "SLIPWAY_GATEWAY_WORKER"
 _LENGTH_BYTES = 4
+
+
+class Orders(msgspec.Struct, frozen=True):
+    """What the master gives a worker: inherited descriptors and its place among the others."""
+
+    source: str
+    column: int
+    board_fd: int
+    link_fd: int
+    listen_fd: int
+    tls_fd: int = -1
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):

@@ -26,14 +26,24 @@ from redis.asyncio import Redis
 from endpoints.gateway.admin import Admin
 from endpoints.gateway.board import Board
 from endpoints.gateway.handover import HandOver
-from endpoints.gateway.link import Confirmed, Counted, Drain, FromWorker, Gone, Lines, Link, Ready
+from endpoints.gateway.link import (
+    ORDERS_VARIABLE,
+    Confirmed,
+    Counted,
+    Drain,
+    FromWorker,
+    Gone,
+    Lines,
+    Link,
+    Orders,
+    Ready,
+)
 from endpoints.gateway.logfile import RotatedFile
 from endpoints.gateway.metrics import render
 from endpoints.gateway.routes_feed import RoutesFeed
 from endpoints.gateway.settings import BadSetting, Settings, read_settings
 from endpoints.gateway.sockets import PortTaken, bind
 from endpoints.gateway.totals import Totals
-from endpoints.gateway.worker import ORDERS_VARIABLE, Orders
 from endpoints.spec.counters import CounterBatch
 
 logger = logging.getLogger(__name__)

@@ -15,11 +15,9 @@ from endpoints.gateway.auth import Authenticator, KeyAuthenticator
 from endpoints.gateway.board import Board
 from endpoints.gateway.counters import Counters, count
 from endpoints.gateway.errors import Refusal
-from endpoints.gateway.jwks import KeySet
 from endpoints.gateway.mirror import Shadow
 from endpoints.gateway.request_ids import RequestIds
 from endpoints.gateway.routing import Deployment, RouteBook
-from endpoints.gateway.tokens import TokenAuthenticator
 from endpoints.gateway.upstream import UpstreamConnection
 from endpoints.gateway.wheel import TICK_SECONDS, TimerWheel
 from endpoints.spec.counters import Gauge, SeriesKey
@@ -28,6 +26,7 @@ from endpoints.spec.routes import EndpointRoute, TokenRules
 if TYPE_CHECKING:
     from endpoints.gateway.answering import Answering
     from endpoints.gateway.instances import Instance
+    from endpoints.gateway.jwks import KeySet
     from endpoints.gateway.parsing import RequestHead
     from endpoints.gateway.protocol import ClientConnection
     from endpoints.gateway.settings import Settings
@@ -192,10 +191,16 @@ class DataPlane:
         """What checks the credentials of an endpoint's callers."""
         if route.auth_mode == "key":
             return KeyAuthenticator(route.key_digests)
+        from endpoints.gateway.tokens import (
+            TokenAuthenticator,  # a third of a process's memory, for those who use tokens
+        )
+
         key_set = self._key_set(route.token) if route.auth_mode == "aad_token" and route.token else None
         return TokenAuthenticator(route.token, key_set=key_set, wall_clock=self.wall_clock)
 
     def _key_set(self, rules: TokenRules) -> KeySet:
+        from endpoints.gateway.jwks import KeySet
+
         source = (rules.jwks_uri, rules.issuer)
         if source not in self._key_sets:
             folder = self.settings.home.gateway / "issuers"

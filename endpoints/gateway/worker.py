@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import importlib
 import logging
 import os
 import resource
@@ -22,7 +23,18 @@ import uvloop
 
 from endpoints.gateway.board import Board
 from endpoints.gateway.counters import Unsent
-from endpoints.gateway.link import Confirmed, Counted, Drain, FromMaster, Gone, Lines, Link, Ready
+from endpoints.gateway.link import (
+    ORDERS_VARIABLE,
+    Confirmed,
+    Counted,
+    Drain,
+    FromMaster,
+    Gone,
+    Lines,
+    Link,
+    Orders,
+    Ready,
+)
 from endpoints.gateway.plane import DataPlane
 from endpoints.gateway.protocol import ClientConnection
 from endpoints.gateway.routes_watch import RoutesWatch
@@ -33,23 +45,11 @@ from endpoints.spec.routes import RouteTable
 
 logger = logging.getLogger(__name__)
 
-ORDERS_VARIABLE = "SLIPWAY_GATEWAY_WORKER"
 HAND_OVER_SECONDS = 1.0
 PRUNE_SECONDS = 15.0
 ORPHAN_SECONDS = 60.0
 QUIET_SECONDS = 5.0
 BACKLOG = 4096
-
-
-class Orders(msgspec.Struct, frozen=True):
-    """What the master gives a worker: inherited descriptors and its place among the others."""
-
-    source: str
-    column: int
-    board_fd: int
-    link_fd: int
-    listen_fd: int
-    tls_fd: int = -1
 
 
 class Worker:
@@ -108,6 +108,8 @@ class Worker:
             )
 
     def _apply(self, table: RouteTable) -> None:
+        if any(endpoint.auth_mode != "key" for endpoint in table.endpoints.values()):
+            importlib.import_module("endpoints.gateway.tokens")  # now, rather than during the first request with one
         self.plane.book.apply(table)
         # A table of thousands of endpoints lives long: keep the collector from walking it again and again.
         gc.collect(0)
