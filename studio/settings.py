@@ -50,6 +50,8 @@ SLIPWAY_GATEWAY_INTERNAL_URL = env("SLIPWAY_GATEWAY_INTERNAL_URL", f"http://127.
 )
 SLIPWAY_GATEWAY_DOMAIN = env("SLIPWAY_GATEWAY_DOMAIN", "")
 SLIPWAY_WORKSPACE = env("SLIPWAY_WORKSPACE", "local")
+# Where instances run unless a deployment says otherwise: as processes or as containers.
+SLIPWAY_BACKEND = env("SLIPWAY_BACKEND", "process")
 
 # A model or archive beyond these is refused with its size named.
 SLIPWAY_MAX_UPLOAD_BYTES = int(env("SLIPWAY_MAX_UPLOAD_BYTES", str(64 * 1024**3)))

@@ -17,6 +17,7 @@ from endpoints.spec.failure import Failure
 from endpoints.spec.states import FailureCode
 
 _TIMEOUT_S = 30
+_PING_TIMEOUT_S = 3
 
 
 def connect() -> docker.DockerClient:
@@ -28,6 +29,21 @@ def connect() -> docker.DockerClient:
 def is_configured() -> bool:
     """Whether this host speaks of an engine at all; a laptop without Docker is no trouble worth a word."""
     return bool(os.environ.get("DOCKER_HOST")) or Path("/var/run/docker.sock").exists()
+
+
+def engine_trouble() -> str:
+    """Why no engine can be used from here now, in a sentence; "" where one answers."""
+    if not is_configured():
+        return "There is no Docker engine on this machine: install one, or set DOCKER_HOST to where one listens."
+    try:
+        client = docker.from_env(timeout=_PING_TIMEOUT_S)
+        try:
+            client.ping()
+        finally:
+            client.close()
+    except (DockerException, requests.exceptions.RequestException) as error:
+        return f"The Docker engine does not answer: {error}."
+    return ""
 
 
 @functools.lru_cache(maxsize=4)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from endpoints.backends.base import Backend
 from endpoints.backends.docker import DockerBackend
+from endpoints.backends.docker_engine import engine_trouble
 from endpoints.backends.process import ProcessBackend
 from endpoints.spec.errors import Invalid
 from endpoints.spec.home import Home
@@ -15,6 +16,11 @@ _MAKERS: dict[str, Callable[[Home], Backend]] = {ProcessBackend.name: ProcessBac
 
 def backend_names() -> tuple[str, ...]:
     return tuple(_MAKERS)
+
+
+def backend_trouble(name: str) -> str:
+    """Why nothing can be started on the backend just now, in a sentence; "" where it can."""
+    return engine_trouble() if name == DockerBackend.name else ""
 
 
 def get_backend(name: str, home: Home) -> Backend:

@@ -3,6 +3,7 @@
 Every verb takes the person first and raises errors of `endpoints.spec.errors`.
 """
 
+from endpoints.services.backends import backend_trouble
 from endpoints.services.credentials import (
     Credentials,
     Keys,
@@ -65,6 +66,7 @@ __all__ = [
     "approve_quota_request",
     "archive_environment",
     "archive_model",
+    "backend_trouble",
     "begin_upload",
     "change_instance_type",
     "complete_upload",

@@ -13,6 +13,7 @@ from endpoints.control import routes
 from endpoints.models import DeploymentRevision, OnlineDeployment, OnlineEndpoint, Operation
 from endpoints.selectors import authorised_deployment, authorised_endpoint
 from endpoints.services import limits, quota, templates
+from endpoints.services.backends import choose_backend
 from endpoints.services.operations import begin_removal, begin_roll_out, note_change
 from endpoints.services.templates import ROW_KEYS, Template
 from endpoints.services.waking import wake_reconciler
@@ -49,6 +50,7 @@ def create_deployment(
     wanted = read_document(document)
     require_managed(wanted)
     authorised_endpoint(actor, wanted.endpoint_name, actions.DEPLOYMENTS_WRITE)
+    backend = choose_backend(wanted.backend)
     with transaction.atomic():
         endpoint = _locked_endpoint(wanted.endpoint_name)
         _require_new(endpoint, wanted.name)
@@ -61,6 +63,7 @@ def create_deployment(
         deployment = OnlineDeployment.objects.create(
             endpoint=endpoint,
             name=wanted.name,
+            backend=backend,
             instance_type=size.name,
             colour=_next_colour(endpoint),
             traffic_when_ready=split,
@@ -199,6 +202,7 @@ def _read_change(document: Document, revision: DeploymentRevision) -> OnlineDepl
     for field, kept, given in (
         ("name", deployment.name, document.name),
         ("endpoint_name", deployment.endpoint.name, document.endpoint_name),
+        ("backend", deployment.backend, document.backend or deployment.backend),
     ):
         if kept != given:
             message = f"A deployment keeps its {field}: {kept!r} cannot become {given!r}."

@@ -33,7 +33,8 @@ from studio.access.policy import require
 
 # These stand in the deployment's own row: changing them replaces no instance.
 ROW_KEYS = ("description", "tags", "properties", "instance_count", "gateway_settings")
-_NAMES = ("name", "endpoint_name")
+# What a deployment keeps for life.
+_NAMES = ("name", "endpoint_name", "backend")
 _MAX_SCRIPT_BYTES = 4 * 1024**2
 
 
@@ -85,6 +86,7 @@ def document_of(revision: DeploymentRevision) -> dict[str, Any]:
     return {
         "name": deployment.name,
         "endpoint_name": deployment.endpoint.name,
+        "backend": deployment.backend,
         **{key: getattr(deployment, key) for key in ROW_KEYS},
         **revision.spec,
     }

@@ -135,7 +135,7 @@ class DataCollector(Shape):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnlineDeploymentDocument(Document):
-    """A deployment. `environment` may be left out where an MLflow model brings its own."""
+    """A deployment. `environment` may be left out where an MLflow model brings its own; `backend` is our own key."""
 
     title: ClassVar = "online deployment document"
     ignored: ClassVar = frozenset({"$schema", "id", "kind", "provisioning_state", "creation_context", "package_model"})
@@ -148,6 +148,7 @@ class OnlineDeploymentDocument(Document):
     name: DeploymentName
     endpoint_name: EndpointName
     type: Literal["managed", "kubernetes"] = "managed"
+    backend: Literal["process", "docker"] | None = None
     description: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     properties: Mapping[str, str] = field(default_factory=dict)

@@ -77,13 +77,14 @@ class CodeAnswer:
 
 @dataclass(frozen=True, slots=True)
 class ComputeAnswer:
-    """Settings that equal the defaults are left out of `request_settings` and the probes."""
+    """Settings that equal the defaults are left out of `request_settings` and the probes; backend "": the studio's."""
 
     instance_type: str
     instance_count: int
     request_settings: Mapping[str, int] = field(default_factory=dict)
     liveness_probe: Mapping[str, int] = field(default_factory=dict)
     readiness_probe: Mapping[str, int] = field(default_factory=dict)
+    backend: str = ""
 
 
 @dataclass(frozen=True, slots=True)

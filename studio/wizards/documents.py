@@ -164,6 +164,8 @@ def _traffic_commands(answers: Answers) -> list[str]:
 
 def _compute_fields(compute: ComputeAnswer) -> Document:
     fields: Document = {"instance_type": compute.instance_type, "instance_count": compute.instance_count}
+    if compute.backend:
+        fields["backend"] = compute.backend
     for key in ("request_settings", "liveness_probe", "readiness_probe"):
         if settings := getattr(compute, key):
             fields[key] = dict(settings)

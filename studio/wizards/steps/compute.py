@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from dataclasses import fields, replace
 
 from django import forms
+from django.conf import settings
 
+from endpoints import services
 from endpoints.spec.documents import MAX_INSTANCES_PER_DEPLOYMENT, Probe, RequestSettings
 from studio.wizards.answers import Answers, ComputeAnswer
 from studio.wizards.capacity import Capacity, QuotaSum, SizeOption, capacity_of
@@ -39,6 +41,7 @@ class ComputeStep(Step):
         initial=1,
         help_text="Three or more survive the loss of one.",
     )
+    backend = forms.ChoiceField(label="Run as", required=False, help_text="Containers are kept from each other.")
     request_timeout_ms = _number("Time-out, ms", 5000, most=MAX_TIMEOUT_MS)
     max_concurrent_requests_per_instance = _number("At once", 1)
     max_queue_wait_ms = _number("Wait at most, ms", 500)
@@ -51,6 +54,12 @@ class ComputeStep(Step):
         self.capacity: Capacity = capacity_of(self.user)
         self.choose("instance_type", [(option.name, option.name) for option in self.capacity.options])
         self.suggest(instance_type=self.capacity.recommended)
+        if services.backend_trouble("docker"):
+            del self.fields["backend"]
+        else:
+            names = {"process": "Process on this host", "docker": "Container"}
+            usual = names.pop(settings.SLIPWAY_BACKEND, settings.SLIPWAY_BACKEND)
+            self.choose("backend", [("", f"{usual} (as usual)"), *names.items()])
 
     def clean(self) -> None:
         option = self.chosen
@@ -71,6 +80,7 @@ class ComputeStep(Step):
             request_settings=dict(self._changed("", RequestSettings())),
             liveness_probe=dict(self._changed("liveness_", Probe())),
             readiness_probe=dict(self._changed("readiness_", Probe())),
+            backend=self.cleaned_data.get("backend", ""),
         )
         return replace(so_far, compute=answer)
 
@@ -105,7 +115,7 @@ class ComputeStep(Step):
 
     @property
     def has_limit_errors(self) -> bool:
-        return any(name not in {"instance_type", "instance_count"} for name in self.errors)
+        return any(name not in {"instance_type", "instance_count", "backend"} for name in self.errors)
 
     def _changed(self, prefix: str, defaults: object) -> Iterator[tuple[str, int]]:
         """The settings that differ from the document's defaults; an empty field means the default."""

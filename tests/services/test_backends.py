@@ -1,0 +1,66 @@
+"""The choice between processes and containers."""
+
+from __future__ import annotations
+
+import pytest
+
+from endpoints import services
+from endpoints.models import OnlineDeployment
+from endpoints.spec.errors import Invalid
+from studio.access.models import User
+from tests.backends.contract.harness import engine
+from tests.services.world import deploy, endpoint
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+
+
+def backend_of(name: str = "blue") -> str:
+    return OnlineDeployment.objects.get(name=name).backend
+
+
+def test_a_deployment_runs_where_the_workspace_says(owner: User):
+    endpoint(owner)
+    deploy(owner)
+    assert backend_of() == "process"
+
+
+def test_docker_is_refused_where_no_engine_answers_and_the_way_out_is_told(owner: User, no_engine: None):
+    endpoint(owner)
+    with pytest.raises(Invalid, match=r"engine does not answer.*leave 'backend' out") as refused:
+        deploy(owner, backend="docker")
+    assert refused.value.details[0].field == "backend"
+
+
+def test_a_workspace_setting_that_names_no_backend_is_told(owner: User, settings):
+    settings.SLIPWAY_BACKEND = "podman"
+    endpoint(owner)
+    with pytest.raises(Invalid, match="SLIPWAY_BACKEND names no backend: 'podman'"):
+        deploy(owner)
+
+
+def test_a_backend_that_does_not_exist_is_refused_by_name(owner: User):
+    endpoint(owner)
+    with pytest.raises(Invalid, match="backend"):
+        deploy(owner, backend="podman")
+
+
+def test_a_deployment_keeps_its_backend(owner: User):
+    endpoint(owner)
+    deploy(owner)
+    with pytest.raises(Invalid, match="keeps its backend: 'process' cannot become 'docker'"):
+        services.update_deployment(owner, endpoint="risk", name="blue", document={"backend": "docker"})
+
+
+@pytest.mark.docker
+def test_the_workspace_and_the_document_choose_docker_where_an_engine_answers(owner: User, settings):
+    engine()
+    endpoint(owner)
+    deploy(owner, backend="docker")
+    settings.SLIPWAY_BACKEND = "docker"
+    deploy(owner, name="green")
+    assert (backend_of("blue"), backend_of("green")) == ("docker", "docker")
