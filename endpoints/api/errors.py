@@ -16,6 +16,7 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 
 from endpoints.spec import errors
+from studio.access.doors import note_refusal
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +38,8 @@ _CODES |= {429: "TooManyRequests"}
 
 def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
     """What the REST framework answers instead of an exception."""
+    if isinstance(error, errors.Forbidden) and (request := context.get("request")) is not None:
+        note_refusal(request.user, error, target=f"{request.method} {request.path}")
     if isinstance(error, errors.SlipwayError):
         return _domain(error)
     if isinstance(error, RequestDataTooBig):

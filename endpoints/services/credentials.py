@@ -19,7 +19,7 @@ from endpoints.selectors import authorised_endpoint
 from endpoints.services.sealing import digest, seal, unseal
 from endpoints.spec import tokens
 from endpoints.spec.errors import Conflict, FieldError, Invalid, NotFound
-from studio.access import actions
+from studio.access import actions, audit
 from studio.access.models import User
 from studio.access.policy import require
 
@@ -80,6 +80,7 @@ def get_credentials(actor: User, *, name: str) -> Credentials:
     endpoint = _endpoint_for_credentials(actor, name)
     if endpoint.auth_mode == "key":
         require(actor, actions.LIST_KEYS, endpoint.name)
+        _record(actor, actions.LIST_KEYS, endpoint, "Show both keys")
         return _keys_of(endpoint)
     if endpoint.auth_mode == "aml_token":
         require(actor, actions.TOKEN, endpoint.name)
@@ -126,12 +127,18 @@ def regenerate_key(actor: User, *, name: str, key_type: KeyType = "primary") -> 
         _set_key(keys, key_type)
         keys.save()
         routes.publish([endpoint.name])
+        _record(actor, actions.REGENERATE_KEYS, endpoint, f"Regenerate the {key_type} key")
     return _keys_of(endpoint)
+
+
+def _record(actor: User, action: str, endpoint: OnlineEndpoint, summary: str) -> None:
+    audit.record(actor, action, target=f"endpoint {endpoint.name}", summary=summary)
 
 
 def issue_token(actor: User, endpoint: OnlineEndpoint) -> Token:
     """A signed token for one endpoint in the name of `actor`; the caller has checked that they may."""
     key = signing_key()
+    _record(actor, actions.TOKEN, endpoint, "Issue a token")
     now = int(timezone.now().timestamp())
     expires_at = now + settings.SLIPWAY_TOKEN_LIFETIME_S
     claims = {

@@ -14,7 +14,7 @@ from endpoints.models import DeploymentRevision, OnlineDeployment, OnlineEndpoin
 from endpoints.selectors import authorised_deployment, authorised_endpoint
 from endpoints.services import limits, quota, templates
 from endpoints.services.backends import choose_backend
-from endpoints.services.operations import begin_removal, begin_roll_out, note_change
+from endpoints.services.operations import Change, begin_removal, begin_roll_out, note_change
 from endpoints.services.templates import ROW_KEYS, Template
 from endpoints.services.waking import wake_reconciler
 from endpoints.spec.documents import OnlineDeploymentDocument, require_managed
@@ -158,6 +158,14 @@ class _Difference:
             parts += [key.replace("_", " ") for key in dict.fromkeys(changed) if key not in self.row]
         return "Change " + ", ".join(parts)
 
+    def change(self, deployment: OnlineDeployment, before: dict[str, object]) -> Change:
+        after = self.template.spec if self.template else before
+        changed = [key for key in {**before, **after} if before.get(key) != after.get(key)]
+        return Change(
+            {**{key: getattr(deployment, key) for key in self.row}, **{key: before.get(key) for key in changed}},
+            {**self.row, **{key: after.get(key) for key in changed}},
+        )
+
 
 def update_deployment(
     actor: User, *, endpoint: str, name: str, document: Document, skip_script_validation: bool = False
@@ -231,6 +239,7 @@ def _apply(
     actor: User, deployment: OnlineDeployment, revision: DeploymentRevision, difference: _Difference, found: str
 ) -> Operation:
     summary = difference.summary(deployment, revision.spec)
+    change = difference.change(deployment, revision.spec)
     for key, value in difference.row.items():
         setattr(deployment, key, value)
     columns = [*difference.row, "updated_at"]
@@ -238,7 +247,7 @@ def _apply(
         deployment.save(update_fields=columns)
         if "gateway_settings" in difference.row:
             routes.publish([deployment.endpoint.name])
-        return note_change(actor, deployment, kind="UpdateDeployment", summary=summary)
+        return note_change(actor, deployment, kind="UpdateDeployment", summary=summary, change=change)
     deployment.generation += 1
     columns.append("generation")
     if difference.template:
@@ -247,7 +256,7 @@ def _apply(
         _add_revision(actor, deployment, difference.template)
         columns += ["instance_type", "revision"]
     deployment.save(update_fields=columns)
-    operation = begin_roll_out(actor, deployment, kind="UpdateDeployment", summary=summary, quota=found)
+    operation = begin_roll_out(actor, deployment, kind="UpdateDeployment", summary=summary, quota=found, change=change)
     wake_reconciler(deployment)
     return operation
 

@@ -12,7 +12,7 @@ from endpoints.models import OnlineDeployment, OnlineEndpoint, Operation
 from endpoints.selectors import authorised_endpoint
 from endpoints.services import limits
 from endpoints.services.credentials import make_keys, signing_key
-from endpoints.services.operations import begin_endpoint_change
+from endpoints.services.operations import Change, begin_endpoint_change
 from endpoints.services.waking import wake_reconciler
 from endpoints.spec.documents import OnlineEndpointDocument, require_managed
 from endpoints.spec.errors import Conflict, FieldError, Invalid
@@ -135,6 +135,7 @@ def _change(actor: User, endpoint: OnlineEndpoint, values: Mapping[str, object])
     differing = [key for key, value in values.items() if getattr(endpoint, key) != value]
     if not differing:
         return None
+    before = {key: getattr(endpoint, key) for key in differing}
     for key in differing:
         setattr(endpoint, key, values[key])
     if {"traffic", "mirror_traffic"} & set(differing):
@@ -143,7 +144,8 @@ def _change(actor: User, endpoint: OnlineEndpoint, values: Mapping[str, object])
     endpoint.save(update_fields=[*differing, "generation", "updated_at"])
     _ensure_secrets(endpoint)
     summary = _summary(endpoint, differing)
-    operation = begin_endpoint_change(actor, endpoint, kind="UpdateEndpoint", summary=summary)
+    change = Change(before, {key: values[key] for key in differing})
+    operation = begin_endpoint_change(actor, endpoint, kind="UpdateEndpoint", summary=summary, change=change)
     _finish_on_commit(endpoint)
     return operation
 

@@ -22,7 +22,7 @@ from endpoints.spec.documents import EnvironmentContent, EnvironmentDocument
 from endpoints.spec.errors import Conflict, FieldError, Invalid, LimitExceeded
 from endpoints.spec.schema import to_json
 from endpoints.spec.yaml_reader import read_yaml
-from studio.access import actions
+from studio.access import actions, audit
 from studio.access.models import User
 from studio.access.policy import require
 
@@ -85,7 +85,9 @@ def register_environment_document(actor: User, *, document: EnvironmentDocument)
     """The same from a document whose files are given as text, as a mapping or as uploads."""
     require(actor, actions.ENVIRONMENTS_WRITE)
     content = read_content(actor, document)
-    return save_environment_version(actor, document, content, name=document.name, version=document.version)
+    row = save_environment_version(actor, document, content, name=document.name, version=document.version)
+    audit.record(actor, actions.ENVIRONMENTS_WRITE, target=f"environment {row}", summary="Register the environment")
+    return row
 
 
 def read_content(actor: User, document: EnvironmentContent, *, at: str = "") -> Content:
@@ -228,6 +230,10 @@ def _set_archived(actor: User, name: str, version: str, *, is_archived: bool) ->
         if (row.archived_at is None) == is_archived:
             row.archived_at = moment
             row.save(update_fields=["archived_at"])
+            verb = "Archive" if is_archived else "Restore"
+            audit.record(
+                actor, actions.ENVIRONMENTS_WRITE, target=f"environment {row}", summary=f"{verb} the environment"
+            )
     return rows
 
 
@@ -237,11 +243,16 @@ def update_environment(
     """Change what may change of a version: its description and tags. None leaves a thing as it is."""
     require(actor, actions.ENVIRONMENTS_WRITE)
     row = get_environment_version(actor, name, version)
-    if description is not None:
-        row.description = description
-    if tags is not None:
-        row.tags = dict(tags)
+    before = {"description": row.description, "tags": row.tags}
+    after = {
+        "description": row.description if description is None else description,
+        "tags": row.tags if tags is None else dict(tags),
+    }
+    for key, value in after.items():
+        setattr(row, key, value)
     row.save(update_fields=["description", "tags"])
+    summary, target = "Change description or tags", f"environment {row}"
+    audit.record(actor, actions.ENVIRONMENTS_WRITE, target=target, summary=summary, before=before, after=after)
     return row
 
 

@@ -18,7 +18,7 @@ from endpoints.services.store import asset_store
 from endpoints.services.uploads import get_upload
 from endpoints.spec.documents import FileLocation, LocationKind, ModelDocument
 from endpoints.spec.errors import Conflict, FieldError, Invalid, Unavailable
-from studio.access import actions
+from studio.access import actions, audit
 from studio.access.models import User
 from studio.access.policy import require
 
@@ -52,7 +52,9 @@ def register_model_document(actor: User, *, document: ModelDocument) -> ModelVer
     """The same from a document whose `path` is an upload or a stored tree."""
     require(actor, actions.MODELS_WRITE)
     tree = tree_at(actor, document.path, field="path")
-    return save_model_version(actor, document, tree)
+    row = save_model_version(actor, document, tree)
+    audit.record(actor, actions.MODELS_WRITE, target=f"model {row}", summary="Register the model")
+    return row
 
 
 def tree_at(actor: User, location: FileLocation, *, field: str) -> Tree:
@@ -146,6 +148,8 @@ def _set_archived(actor: User, name: str, version: str, *, is_archived: bool) ->
         if (row.archived_at is None) == is_archived:
             row.archived_at = moment
             row.save(update_fields=["archived_at"])
+            verb = "Archive" if is_archived else "Restore"
+            audit.record(actor, actions.MODELS_WRITE, target=f"model {row}", summary=f"{verb} the model")
     return rows
 
 
@@ -164,11 +168,16 @@ def update_model(
     """Change what may change of a version: its description and tags. None leaves a thing as it is."""
     require(actor, actions.MODELS_WRITE)
     row = get_model_version(actor, name, version)
-    if description is not None:
-        row.description = description
-    if tags is not None:
-        row.tags = dict(tags)
+    before = {"description": row.description, "tags": row.tags}
+    after = {
+        "description": row.description if description is None else description,
+        "tags": row.tags if tags is None else dict(tags),
+    }
+    for key, value in after.items():
+        setattr(row, key, value)
     row.save(update_fields=["description", "tags"])
+    summary, target = "Change description or tags", f"model {row}"
+    audit.record(actor, actions.MODELS_WRITE, target=target, summary=summary, before=before, after=after)
     return row
 
 

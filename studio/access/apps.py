@@ -10,6 +10,7 @@ class AccessConfig(AppConfig):
     verbose_name = "Access"
 
     def ready(self) -> None:
+        from studio.access import signing_in  # noqa: F401  # it listens
         from studio.access.roles import ensure_builtin_roles
 
         post_migrate.connect(ensure_builtin_roles, sender=self, dispatch_uid="access.builtin-roles")

@@ -107,6 +107,12 @@ class AuditRecord(models.Model):
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M:%S} {self.actor or 'the studio'} {self.action} {self.target}"
 
+    @property
+    def differences(self) -> list[tuple[str, object, object]]:
+        """(key, before, after) of everything either side names; "" where a side does not."""
+        before, after = self.before or {}, self.after or {}
+        return [(key, before.get(key, ""), after.get(key, "")) for key in {**before, **after}]
+
     def save(self, *args: object, **values: object) -> None:
         if not self._state.adding:
             raise TypeError("What was recorded is never changed.")

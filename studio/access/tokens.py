@@ -12,6 +12,7 @@ from knox.settings import CONSTANTS
 from rest_framework.exceptions import AuthenticationFailed
 
 from endpoints.spec.errors import FieldError, Invalid, NotFound
+from studio.access import audit
 from studio.access.models import ApiToken, User
 
 MAX_NAME_LENGTH = 64
@@ -46,6 +47,7 @@ def create_token(user: User, *, name: str, lifetime: timedelta | None = None) ->
     row = ApiToken.objects.create(
         digest=digest, token_key=secret[:TOKEN_KEY_LENGTH], user=user, name=name, expiry=expiry
     )
+    audit.record(user, audit.TOKEN_MADE, target=f"token {row.token_key}", summary=f"Make the API token {name!r}")
     return row, secret
 
 
@@ -60,3 +62,4 @@ def revoke_token(user: User, *, token_key: str) -> None:
     deleted, _ = ApiToken.objects.filter(user=user, token_key=token_key).delete()
     if not deleted:
         raise NotFound(f"You have no token that begins with {token_key!r}.")
+    audit.record(user, audit.TOKEN_REVOKED, target=f"token {token_key}", summary="Revoke the API token")

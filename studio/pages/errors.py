@@ -14,6 +14,7 @@ from django.shortcuts import render
 from django.utils.deprecation import MiddlewareMixin
 
 from endpoints.spec import errors
+from studio.access.doors import note_refusal
 from studio.pages.answers import wants_fragment
 
 logger = logging.getLogger(__name__)
@@ -45,6 +46,8 @@ class DomainErrors(MiddlewareMixin):
 
 def domain_error(request: HttpRequest, error: errors.SlipwayError) -> HttpResponse:
     """The page (or the note within a page) for a domain error."""
+    if isinstance(error, errors.Forbidden):
+        note_refusal(getattr(request, "user", None), error, target=f"{request.method} {request.path}")
     status, title = next(PAGES[kind] for kind in type(error).__mro__ if kind in PAGES)
     return _answer(request, status, title, error.message, details=error.details)
 

@@ -9,6 +9,8 @@ from django.views.decorators.http import require_GET
 
 from endpoints import selectors
 from endpoints.spec.states import OperationState
+from studio.access import actions
+from studio.access.policy import grants_of
 from studio.pages.answers import Request, page, polled
 from studio.pages.endpoints import frame
 from studio.pages.lists import matching, page_of, words_of
@@ -21,7 +23,13 @@ def operation_list(request: Request) -> HttpResponse:
     found = matching(rows, words, "endpoint_name", "deployment_name", "kind", "summary", "created_by__username")
     if state in {one.value for one in OperationState}:
         found = found.filter(state=state)
-    context = {"page": page_of(request, found), "words": words, "states": list(OperationState), "chosen_state": state}
+    context = {
+        "page": page_of(request, found),
+        "words": words,
+        "states": list(OperationState),
+        "chosen_state": state,
+        "may_audit": grants_of(request.user).allows(actions.AUDIT_READ),
+    }
     return page(request, "pages/operations/list.html", context, fragment="rows")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, include, path
 
 from studio.pages import (
+    audit,
     deployments,
     endpoint_access,
     endpoints,
@@ -100,6 +101,8 @@ quota_urls: Patterns = [
 
 operation_urls: Patterns = [
     path("activity/", operations.operation_list, name="list"),
+    path("activity/audit/", audit.audit_log, name="audit"),
+    path("activity/audit/csv", audit.audit_csv, name="audit-csv"),
     path("activity/<uuid:operation_id>/", operations.operation_detail, name="detail"),
 ]
 

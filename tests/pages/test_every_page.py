@@ -63,6 +63,7 @@ PAGES = [
     Page("environments:version", ("broken", "1"), 403, "data-fragment"),
     Page("environments:edit", ("sklearn", "1"), 403, "data-fragment"),
     Page("operations:list", fragment="data-fragment"),
+    Page("operations:audit", fragment="data-fragment"),
     Page("quota"),
     Page("quota:what-if", fragment="data-fragment"),
     Page("quota:history"),
