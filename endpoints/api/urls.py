@@ -19,6 +19,7 @@ from endpoints.api import (
     metrics,
     models,
     operations,
+    planning,
     revisions,
     uploads,
 )
@@ -86,6 +87,7 @@ urlpatterns = [
     path(f"{_D}/revisions", revisions.Revisions.as_view(), name="deployment-revisions"),
     path(f"{_D}/revisions/<int:number>", revisions.RevisionDoor.as_view(), name="deployment-revision"),
     path(f"{_D}/rollback", revisions.DeploymentRollBack.as_view(), name="deployment-rollback"),
+    path("plan", planning.Plan.as_view(), name="plan"),
     path("operations", operations.Operations.as_view(), name="operations"),
     path("operations/<uuid:operation_id>", operations.OperationDoor.as_view(), name="operation"),
     path("instance-types", compute.InstanceTypes.as_view(), name="instance-types"),

@@ -47,6 +47,10 @@ _EXAMPLES = {
         "Change one setting",
         "slipway online-deployment update -n blue -e my-endpoint --set instance_count=2",
     ),
+    "plan": (
+        "What two documents would change",
+        "slipway plan -f endpoint.yml blue.yml",
+    ),
     "online-deployment revisions": (
         "What revision 3 changed against revision 1",
         "slipway online-deployment revisions -n blue -e my-endpoint --revision 3 --against 1 -o table",

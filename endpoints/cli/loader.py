@@ -7,7 +7,7 @@ from typing import Any
 from knack.arguments import ArgumentsContext
 from knack.commands import CLICommandsLoader, CommandGroup
 
-from endpoints.cli.tables import assets_table, deployments_table, endpoints_table, revisions_table
+from endpoints.cli.tables import assets_table, deployments_table, endpoints_table, plan_table, revisions_table
 
 _ROOM = "endpoints.cli.commands"
 
@@ -39,6 +39,8 @@ class Loader(CLICommandsLoader):  # type: ignore[misc]
                 group.command(verb, _function(verb))
             group.command("revisions", "revisions", table_transformer=revisions_table)
             group.command("delete", "delete", confirmation="Delete the deployment?")
+        with _group(self, "", "planning", plan_table) as group:
+            group.command("plan", "plan")
         with _group(self, "", "settings", None) as group:
             group.command("configure", "configure")
         with _group(self, "account", "settings", None) as group:
@@ -66,6 +68,11 @@ class Loader(CLICommandsLoader):  # type: ignore[misc]
             _logs(flags)
             flags.argument("revision", options_list=["--revision"], type=int, help="The number of a revision.")
             flags.argument("against", options_list=["--against"], type=int, help="Compare with this one; the wanted.")
+        with ArgumentsContext(self, "plan") as flags:
+            flags.argument(
+                "files", options_list=["--file", "-f"], nargs="+", action="append", required=True,
+                help="YAML documents of endpoints and deployments, in the order in which they would be applied.",
+            )  # fmt: skip
         with ArgumentsContext(self, "configure") as flags:
             flags.argument("defaults", options_list=["--defaults", "-d"], nargs="+", help="name=value pairs to save.")
             flags.argument("list_defaults", options_list=["--list-defaults", "-l"], help="Show what is saved.")

@@ -44,8 +44,8 @@ def revisions_table(result: Rows) -> list[Row]:
             result.get("changes") or (),
             lambda change: {
                 "Field": change.get("field"),
-                f"Revision {result.get('against')}": _text(change.get("before")),
-                f"Revision {result.get('revision')}": _text(change.get("after")),
+                f"Revision {result.get('against')}": text_of(change.get("before")),
+                f"Revision {result.get('revision')}": text_of(change.get("after")),
             },
         )
     return _rows(
@@ -61,10 +61,25 @@ def revisions_table(result: Rows) -> list[Row]:
     )
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """A field's value in a word; what is not there is a dash."""
     if value is None:
         return "-"
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def plan_table(result: Rows) -> list[Row]:
+    return _rows(
+        result,
+        lambda planned: {
+            "Endpoint": planned.get("endpoint"),
+            "Deployment": planned.get("deployment"),
+            "Action": planned.get("action"),
+            "Changes": ", ".join(change["field"] for change in planned.get("changes") or ()),
+            "Restarts": len(planned.get("replaced") or ()),
+            "Quota": planned.get("quota"),
+        },
+    )
 
 
 def assets_table(result: Rows) -> list[Row]:

@@ -1,0 +1,88 @@
+"""A plan: what would change is told, nothing is changed, and what would be refused is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from endpoints import services
+from endpoints.models import Instance, ModelVersion, OnlineDeployment, OnlineEndpoint, Operation
+from endpoints.services.planning import Planned, plan_changes
+from endpoints.spec.differences import Difference
+from endpoints.spec.errors import Forbidden, Invalid, OutOfQuota
+from studio.access.models import User
+from tests.people import person
+from tests.services import world
+
+
+@pytest.fixture
+def document(teammate: User) -> dict[str, object]:
+    """Of a deployment that runs as it says, with two ready instances and all the traffic."""
+    world.endpoint(teammate)
+    wanted = world.deployment_document(teammate, instance_count=2)
+    services.create_deployment(teammate, document=wanted)
+    deployment = OnlineDeployment.objects.get()
+    OnlineDeployment.objects.update(observed_generation=1, observed_revision=1, ready_instances=2)
+    for number in range(2):
+        Instance.objects.create(id=f"blue-{number:08x}", deployment=deployment, revision=1, state="Ready")
+    services.set_traffic(teammate, name="risk", traffic={"blue": 100})
+    return wanted
+
+
+def planned(actor: User, *documents: dict[str, object]) -> list[Planned]:
+    return plan_changes(actor, documents=documents)
+
+
+def test_what_is_so_already_changes_nothing(document: dict[str, object], teammate: User):
+    (one,) = planned(teammate, document)
+    assert (one.endpoint, one.deployment, one.action, one.changes) == ("risk", "blue", "nothing", ())
+
+
+def test_a_setting_names_the_instances_that_restart_and_how_many_answer_meanwhile(
+    document: dict[str, object], teammate: User
+):
+    (one,) = planned(teammate, {**document, "environment_variables": {"A": "b"}})
+    assert one.changes == (Difference("environment_variables.A", None, "b"),)
+    assert one.replaced == ("blue-00000000", "blue-00000001")
+    assert (one.started, one.stopped) == (0, 0)
+    assert one.effects == (
+        "100 % of live requests come here; none of them is lost.",
+        "1 at a time; never fewer than 2 of 2 answer.",
+    )
+
+
+def test_a_count_restarts_nothing_and_says_its_quota(document: dict[str, object], teammate: User):
+    (one,) = planned(teammate, {**document, "instance_count": 3})
+    assert (one.started, one.replaced) == (1, ())
+    assert one.quota.startswith("16 of ") and one.quota.endswith("DSv2 cores")
+
+
+def test_nothing_is_written(document: dict[str, object], teammate: User):
+    before = (OnlineDeployment.objects.values().get(), Operation.objects.count(), ModelVersion.objects.count())
+    other = world.model(teammate, b"other weights")
+    changed = {**document, "instance_count": 4, "model": {"path": f"upload:{other.pk}"}}
+    planned(teammate, changed, {"name": "new-one"}, {"name": "risk", "description": "new"})
+    assert before == (OnlineDeployment.objects.values().get(), Operation.objects.count(), ModelVersion.objects.count())
+    assert list(OnlineEndpoint.objects.values_list("name", "description")) == [("risk", "")]
+
+
+def test_a_new_endpoint_and_its_deployment_are_planned_together(document: dict[str, object], teammate: User):
+    first, second = planned(teammate, {"name": "fraud"}, {**document, "endpoint_name": "fraud"})
+    assert (first.action, second.action, second.started) == ("create", "create", 2)
+
+
+def test_a_shift_says_who_gets_how_much_and_who_is_there(document: dict[str, object], teammate: User):
+    services.create_deployment(teammate, document={**document, "name": "green"})
+    (one,) = planned(teammate, {"name": "risk", "traffic": {"blue": 90, "green": 10}})
+    assert one.effects == (
+        "blue: 100 % to 90 % of live requests (2 ready).",
+        "green: 0 % to 10 % of live requests (none ready: its share would be refused).",
+    )
+
+
+def test_what_would_be_refused_is_refused(document: dict[str, object], teammate: User):
+    with pytest.raises(OutOfQuota):
+        planned(teammate, {**document, "instance_type": "Standard_DS5_v2", "instance_count": 20})
+    with pytest.raises(Invalid):
+        planned(teammate, {"name": "risk", "traffic": {"blue": 50}})
+    with pytest.raises(Forbidden):
+        planned(person("rita", "Reader"), {**document, "instance_count": 3})
