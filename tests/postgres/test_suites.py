@@ -17,7 +17,7 @@ from tests.conftest import need
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
 ROOT = Path(__file__).resolve().parents[2]
-SUITES = ["tests/access", "tests/selectors", "tests/services", "tests/api", "tests/control"]
+SUITES = ["tests/access", "tests/selectors", "tests/services", "tests/api", "tests/control", "tests/telemetry"]
 
 
 def test_what_holds_on_sqlite_holds_on_postgresql():
