@@ -98,9 +98,9 @@ def test_a_killed_instance_is_replaced_and_the_record_says_why_it_died(first_sta
     assert eventually(lambda: score(first_start))
     shown = first_start.slipway_json("online-deployment", "show", "-n", "blue", "--endpoint", SAMPLE)
     assert isinstance(shown, dict)
-    reasons = " ".join(str(instance.get("reason", "")) for instance in shown["instances"])
+    reasons = " ".join(str(instance.get("reason", "")) for instance in shown["recent_failures"])
     assert shown["provisioning_state"] == "Succeeded"
-    assert "SIGKILL" in reasons or "signal 9" in reasons or "killed" in reasons, shown["instances"]
+    assert "SIGKILL" in reasons or "signal 9" in reasons or "killed" in reasons, shown["recent_failures"]
 
 
 def test_a_worker_killed_in_the_middle_of_a_deployment_finishes_it_after_a_restart(first_start: RunningStudio):
