@@ -10,6 +10,8 @@ WELCOME = """
 Slipway: models behind a stable URL, on your own machines.
 
 Start a studio on this machine: slipway up
+Make the base image containers are built on: slipway images build-base
+See what is on this machine and mend it: slipway doctor [--fix]
 The commands below talk to it, or to the one that SLIPWAY_URL and SLIPWAY_TOKEN name.
 """
 

@@ -11,12 +11,18 @@ from collections.abc import Sequence
 
 from endpoints.cli.failures import CommandFailed, ExitCode
 
+# Words that are not for the studio's REST API but for the machine it runs on, and the management command they are.
+_ON_THIS_MACHINE = {("images", "build-base"): "build_base_image", ("doctor",): "doctor"}
+
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command line; returns its exit code."""
     words = list(sys.argv[1:] if words is None else words)
     if words[:1] == ["up"]:
         return _start_studio(words[1:])
+    for command, task in _ON_THIS_MACHINE.items():
+        if tuple(words[: len(command)]) == command:
+            return _run_on_this_machine(task, words[len(command) :])
     if words in (["--version"], ["-v"], ["version"]):
         sys.stdout.write(f"slipway {version()}\n")
         return ExitCode.OK
@@ -47,6 +53,13 @@ def _start_studio(words: list[str]) -> int:
     """Becomes the launcher, another program: signals and exit code are its own, nothing of it is imported here."""
     sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, "-m", "studio.launcher", *words])  # noqa: S606
+
+
+def _run_on_this_machine(task: str, words: list[str]) -> int:
+    """Becomes a management command, which knows the database and the engine; the command line does not."""
+    sys.stdout.flush()
+    environ = {**os.environ, "DJANGO_SETTINGS_MODULE": "studio.settings"}
+    os.execve(sys.executable, [sys.executable, "-m", "django", task, *words], environ)  # noqa: S606
 
 
 def version() -> str:

@@ -151,6 +151,7 @@ class ImageBuilder:
                 base = self._built_context(key, spec, say, is_cancelled, warnings)
             else:
                 base = self._base(spec.image, say, warnings)
+            say(f"Building on {base}.")
             lines = self._install(
                 key,
                 recipe,
