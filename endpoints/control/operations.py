@@ -64,6 +64,8 @@ class Progress:
         """End the operations of this generation, well or badly."""
         self.begin(now=now)
         state = OperationState.FAILED if failure else OperationState.SUCCEEDED
+        if failure and failure.code is FailureCode.OPERATION_CANCELED:
+            state = OperationState.CANCELED
         _end(self.target.running().filter(generation=self.generation), state, failure, now)
 
 

@@ -23,6 +23,12 @@ SOON_S = 0.05
 SOON_AT_MOST_S = 0.25
 LATER_S = 1.0
 
+CANCELED = Failure(
+    code=FailureCode.OPERATION_CANCELED,
+    message="The change was canceled before it was finished.",
+    advice="What ran whole before goes on serving. Try again, or apply another change.",
+)
+
 _LIVE = frozenset({InstanceState.STARTING, InstanceState.READY, InstanceState.UNREADY})
 
 
@@ -31,8 +37,9 @@ class Desired:
     """What is wanted of one deployment.
 
     proven_revision: the last one rolled out whole, 0 for none. is_settled: this generation was brought to its end
-    before, well or badly. surge: instances that may run beyond `count` during a change. patience_s: how long a new
-    instance may stay unready. drain_s: from leaving the routes to the stop; grace_s: from the stop to the kill.
+    before, well or badly. is_canceled: somebody wants it given up. surge: instances that may run beyond `count` during
+    a change. patience_s: how long a new instance may stay unready. drain_s: from leaving the routes to the stop;
+    grace_s: from the stop to the kill.
     """
 
     revision: int
@@ -41,6 +48,7 @@ class Desired:
     proven_revision: int = 0
     is_settled: bool = False
     is_deleted: bool = False
+    is_canceled: bool = False
     surge: int = 1
     patience_s: float = 310.0
     drain_s: float = 1.0
@@ -115,6 +123,8 @@ def reason_to_give_up(desired: Desired, fleet: Sequence[Member], now: datetime) 
     """Why this generation cannot be reached, None while there is hope."""
     if desired.is_settled or desired.is_deleted:
         return None
+    if desired.is_canceled:
+        return CANCELED
     own = [m for m in fleet if m.revision == desired.revision and m.generation == desired.generation]
     failures = [m.failure for m in sorted(own, key=lambda m: m.ended_at or now) if m.state is InstanceState.FAILED]
     known = [failure for failure in failures if failure is not None]

@@ -133,6 +133,7 @@ def desired(deployment: OnlineDeployment, settings: RunSettings) -> Desired:
         proven_revision=deployment.observed_revision,
         is_settled=deployment.observed_generation >= deployment.generation,
         is_deleted=deployment.deletion_requested_at is not None,
+        is_canceled=deployment.canceled_generation == deployment.generation,
         surge=surge_of(deployment),
         patience_s=settings.start_window_s,
         drain_s=settings.drain_s,

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
-from endpoints.spec.states import ProvisioningState
+from endpoints.spec.states import FailureCode, ProvisioningState
 
 
 class OnlineEndpoint(models.Model):
@@ -65,6 +65,7 @@ class OnlineDeployment(models.Model):
     # The endpoint's split to set once this deployment is ready for the first time; None leaves the split alone.
     traffic_when_ready = models.JSONField(null=True, blank=True)
     generation = models.BigIntegerField(default=1)
+    canceled_generation = models.BigIntegerField(default=0)  # the generation that is to be given up
     deletion_requested_at = models.DateTimeField(null=True, blank=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True, db_index=True)
@@ -99,6 +100,8 @@ class OnlineDeployment(models.Model):
                 return ProvisioningState.CREATING
             is_same_template = self.observed_revision == self.revision
             return ProvisioningState.SCALING if is_same_template else ProvisioningState.UPDATING
+        if self.failure and self.failure["code"] == FailureCode.OPERATION_CANCELED:
+            return ProvisioningState.CANCELED
         return ProvisioningState.FAILED if self.failure else ProvisioningState.SUCCEEDED
 
 

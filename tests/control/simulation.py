@@ -27,6 +27,7 @@ class World:
     now: datetime = START
     outcome: Outcome = Outcome.WORKING
     ids: Iterator[int] = field(default_factory=itertools.count)
+    revisions: Iterator[int] = field(default_factory=lambda: itertools.count(2))
 
     def present(self, *states: InstanceState) -> list[Member]:
         return [m for m in self.members.values() if m.is_present and (not states or m.state in states)]
@@ -36,7 +37,9 @@ class World:
 
     def change(self, **changes: Any) -> None:
         """The user wants something else from now on."""
-        self.desired = replace(self.desired, generation=self.desired.generation + 1, is_settled=False, **changes)
+        self.desired = replace(
+            self.desired, generation=self.desired.generation + 1, is_settled=False, **{"is_canceled": False, **changes}
+        )
 
     def look(self) -> Decision:
         """One turn of the reconciler."""

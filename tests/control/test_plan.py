@@ -211,3 +211,30 @@ def test_failures_that_explain_themselves_go_before_those_that_do_not():
     world.crash(second.id, Failure(code=FailureCode.USER_SCRIPT_IMPORT_ERROR, message="No module named 'x'"))
     failure = world.look().failure
     assert failure is not None and failure.code is FailureCode.USER_SCRIPT_IMPORT_ERROR
+
+
+def test_a_canceled_roll_goes_back_to_what_ran_before():
+    world = rolled_out(5)
+    world.change(revision=2)
+    world.look()
+    world.finish_starting()
+    world.look()
+    world.desired = replace(world.desired, is_canceled=True)
+    decision = world.look()
+    assert decision.outcome is Outcome.FAILED and decision.failure is not None
+    assert decision.failure.code is FailureCode.OPERATION_CANCELED
+    assert [m.revision for m in world.run().ready()] == [1] * 5
+
+
+def test_a_canceled_creation_leaves_no_instance():
+    world = World(Desired(revision=1, count=3, generation=1))
+    world.look()
+    world.desired = replace(world.desired, is_canceled=True)
+    world.look()
+    assert world.run().present() == []
+
+
+def test_a_cancellation_that_comes_too_late_changes_nothing():
+    world = rolled_out(2)
+    world.desired = replace(world.desired, is_canceled=True)
+    assert (world.look().outcome, len(world.ready())) == (Outcome.DONE, 2)

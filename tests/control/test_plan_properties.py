@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from hypothesis import given, settings
@@ -28,6 +29,8 @@ events = st.lists(
                 "revise",
                 "both",
                 "gone",
+                "cancel",
+                "roll back",
             ]
         ),
         st.integers(0, 11),
@@ -60,10 +63,14 @@ def happen(world: World, event: str, number: int, has_surge: bool) -> None:
             world.put(victim.id, state=InstanceState.UNREADY, unready_since=world.now)
         case "recount":
             world.change(count=count, surge=surge_of(count, has_surge))
+        case "cancel":
+            world.desired = replace(world.desired, is_canceled=True)
+        case "roll back":
+            world.change(revision=world.desired.proven_revision or world.desired.revision)
         case "revise":
-            world.change(revision=world.desired.revision + 1)
+            world.change(revision=next(world.revisions))
         case "both":
-            world.change(count=count, surge=surge_of(count, has_surge), revision=world.desired.revision + 1)
+            world.change(count=count, surge=surge_of(count, has_surge), revision=next(world.revisions))
 
 
 def recover(world: World) -> None:

@@ -347,3 +347,50 @@ def test_the_split_asked_for_with_the_deployment_is_set_when_it_is_ready(studio:
 
 def _die(_: object) -> None:
     raise SystemExit
+
+
+def test_a_canceled_update_is_canceled_and_the_old_instances_serve_on(studio: Studio):
+    blue = studio.reconcile(studio.deployment(count=3))
+    studio.revise(blue, 2)
+    studio.scripts[2] = Script(starts_in_s=100)
+    operation = studio.change(blue, revision=2)
+    reconcile(blue.pk, clock=studio.clock, slice_s=0)
+    OnlineDeployment.objects.update(canceled_generation=operation.generation)
+    blue = studio.reconcile(blue)
+    operation.refresh_from_db()
+    assert (operation.state, failure_of(operation)["code"]) == ("Canceled", "OperationCanceled")
+    assert (blue.provisioning_state, blue.observed_revision, blue.ready_instances) == ("Canceled", 1, 3)
+    assert {each.revision for each in studio.target.observe(BLUE)} == {1}
+
+
+def test_what_was_canceled_can_be_tried_again(studio: Studio):
+    blue = studio.deployment(count=2)
+    OnlineDeployment.objects.update(canceled_generation=blue.generation)
+    blue = studio.reconcile(blue)
+    assert (blue.provisioning_state, studio.target.observe(BLUE)) == ("Canceled", ())
+    studio.change(blue)
+    assert studio.reconcile(blue).provisioning_state == "Succeeded"
+
+
+def test_rolling_back_brings_the_old_revision_whole(studio: Studio):
+    blue = studio.reconcile(studio.deployment(count=3))
+    studio.revise(blue, 2)
+    studio.change(blue, revision=2)
+    blue = studio.reconcile(blue)
+    operation = studio.change(blue, revision=1)
+    blue = studio.reconcile(blue)
+    operation.refresh_from_db()
+    assert (operation.state, blue.provisioning_state, blue.observed_revision) == ("Succeeded", "Succeeded", 1)
+    assert [each.revision for each in studio.target.observe(BLUE)] == [1, 1, 1]
+
+
+def test_a_halted_update_is_rolled_back_without_a_restart(studio: Studio):
+    blue = studio.reconcile(studio.deployment(count=3))
+    before = {each.instance_id for each in studio.target.observe(BLUE)}
+    studio.revise(blue, 2)
+    studio.scripts[2] = Script(exit_code=3, failure=SCRIPT_FAILURE)
+    studio.change(blue, revision=2)
+    blue = studio.reconcile(blue)
+    studio.change(blue, revision=1)
+    assert studio.reconcile(blue).provisioning_state == "Succeeded"
+    assert {each.instance_id for each in studio.target.observe(BLUE)} == before
