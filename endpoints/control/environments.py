@@ -20,6 +20,7 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import F, Q
 
 from endpoints.backends.base import Permanent, Runtime
+from endpoints.backends.docker_inventory import has_image
 from endpoints.control import waking
 from endpoints.control.clock import SYSTEM_CLOCK, Clock
 from endpoints.control.targets import home
@@ -227,10 +228,10 @@ def _wake_waiting(key: str) -> None:
 
 
 def _usable(build: EnvironmentBuild) -> Runtime | None:
-    """The runtime, None where its files are gone."""
+    """The runtime, None where its files or image are gone."""
     result = build.result or {}
     if image := result.get("image"):
-        return Runtime(key=build.key, image=image)
+        return Runtime(key=build.key, image=image) if has_image(image) else None
     python = Path(result.get("python") or "/nonexistent")
     return Runtime(key=build.key, python=python) if python.exists() else None
 

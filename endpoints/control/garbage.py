@@ -16,6 +16,7 @@ from django.db.models import Q
 from endpoints.assets import AssetStore
 from endpoints.backends import registry
 from endpoints.backends.base import DeploymentRef, Permanent, Temporary
+from endpoints.control import engine
 from endpoints.control.clock import SYSTEM_CLOCK, Clock
 from endpoints.control.targets import home
 from endpoints.environments import VenvBuilder
@@ -48,6 +49,7 @@ def collect(*, clock: Clock = SYSTEM_CLOCK) -> None:
         remove_environments,
         remove_blobs,
         collect_backends,
+        collect_engine,
     )
     for part in parts:
         try:
@@ -72,6 +74,14 @@ def collect_backends(_: Clock) -> None:
             registry.get_backend(name, home()).collect_garbage(grace_s=YOUNG_S)
         except (Temporary, Permanent) as trouble:
             logger.warning("Backend %s could not collect its garbage: %s", name, trouble)
+
+
+def collect_engine(clock: Clock) -> None:
+    """Containers, networks and images on the Docker engine that nothing here wants."""
+    try:
+        engine.collect(clock, grace=timedelta(seconds=YOUNG_S), images_kept=ENVIRONMENTS_KEPT)
+    except (Temporary, Permanent) as trouble:
+        logger.warning("The Docker engine could not be tidied: %s", trouble)
 
 
 def remove_uploads(clock: Clock) -> None:
@@ -106,7 +116,7 @@ def remove_old_instances(clock: Clock) -> None:
 
 def remove_environments(clock: Clock) -> None:
     """Builds that no deployment uses and nobody used for long. They are built again when somebody wants them."""
-    builder, in_use = VenvBuilder(home()), _keys_in_use()
+    builder, in_use = VenvBuilder(home()), engine.keys_in_use()
     for stored in builder.stored():
         if stored.key not in in_use and stored.last_used_at < clock.now() - ENVIRONMENTS_KEPT:
             builder.remove(stored.key)
@@ -124,14 +134,6 @@ def _live_digests() -> set[str]:
     digests |= set(EnvironmentVersion.objects.values_list("context_digest", flat=True))
     digests |= set(Upload.objects.values_list("tree_digest", flat=True))
     return digests - {""}
-
-
-def _keys_in_use() -> set[str]:
-    """Build keys of every revision that may be started: the wanted one and the one that is known to work."""
-    rows = DeploymentRevision.objects.values_list(
-        "number", "deployment__revision", "deployment__observed_revision", "environment_version__build_key"
-    )
-    return {key for number, wanted, proven, key in rows if key and number in (wanted, proven)}
 
 
 def _deployment_folders() -> Iterator[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,3 +59,28 @@ def test_the_tutorial_runs_on_containers(studio: RunningStudio, folder: Path, en
     tutorial.register_assets(studio, folder)
     tutorial.replace_by_registered(studio, folder, blue)
     tutorial.update_the_script(studio, folder, blue)
+    come_back_after_a_hand_removed_it(studio, folder, with_image=False)
+    come_back_after_a_hand_removed_it(studio, folder, with_image=True)
+
+
+def come_back_after_a_hand_removed_it(studio: RunningStudio, folder: Path, *, with_image: bool) -> None:
+    """A container that somebody removed is replaced; its image, if that went too, is built again."""
+    (container,) = engine().containers.list(filters={"label": label(studio)})
+    image = container.image
+    container.remove(force=True)
+    if with_image:
+        engine().images.remove(image.id, force=True)
+    deadline = time.monotonic() + 90
+    blue = ("-n", "blue", "-e", tutorial.ENDPOINT)
+    while not (left := engine().containers.list(filters={"label": label(studio)})) or not is_answering(studio):
+        assert time.monotonic() < deadline, studio.slipway("online-deployment", "show", *blue).stdout
+        time.sleep(0.5)
+    assert left[0].id != container.id
+    assert len(tutorial.score(studio, folder)) == 2
+
+
+def is_answering(studio: RunningStudio) -> bool:
+    """Whether a call is answered."""
+    request = ("--request-file", "sample-request.json")
+    done = studio.slipway("online-endpoint", "invoke", "-n", tutorial.ENDPOINT, *request, check=False)
+    return done.returncode == 0
