@@ -92,6 +92,16 @@ def fill() -> None:
     )
     fill_rollups(names[:MEASURED])
     fill_operations(names[:MEASURED])
+    learn()
+
+
+def learn() -> None:
+    """PostgreSQL looks at its tables by itself sooner or later; here it does at once."""
+    from django.db import connection
+
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE")
 
 
 def fill_operations(names: list[str]) -> None:
