@@ -14,7 +14,9 @@ from django.utils.functional import SimpleLazyObject
 
 from endpoints import selectors
 from endpoints.spec.errors import Forbidden
+from studio.access import actions
 from studio.access.models import User
+from studio.access.policy import grants_of
 
 THEMES = ("light", "dark")
 THEME_COOKIE = "theme"
@@ -80,6 +82,7 @@ def _areas(user: User) -> tuple[Area, ...]:
         Area("Models", "models:list", "Assets", lambda: selectors.models_for(user)),
         Area("Environments", "environments:list", rows=lambda: selectors.environments_for(user)),
         Area("Quota", "quota", "Govern"),
+        *((Area("Access", "access:overview"),) if grants_of(user).allows(actions.ROLES_READ) else ()),
         Area("Activity", "operations:list"),
         Area("API tokens", "tokens:list"),
         Area("API docs", "api-docs"),

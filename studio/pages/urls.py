@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, include, path
 
 from studio.pages import (
+    access,
     audit,
     deployments,
     endpoint_access,
@@ -17,6 +18,7 @@ from studio.pages import (
     metrics,
     models,
     operations,
+    people,
     quota,
     quota_requests,
     revisions,
@@ -99,6 +101,24 @@ quota_urls: Patterns = [
     path("instance-types/<str:name>/edit/", instance_types.type_edit, name="type-edit"),
 ]
 
+access_urls: Patterns = [
+    path("access/", access.overview, name="overview"),
+    path("access/why/", access.why, name="why"),
+    path("new/person/", people.person_invite, name="invite"),
+    path("access/people/<str:username>/deactivate/", people.person_deactivate, name="deactivate"),
+    path("access/people/<str:username>/activate/", people.person_activate, name="activate"),
+    path("access/people/<str:username>/invite/", people.person_invite_again, name="invite-again"),
+    path("invitation/<str:secret>/", people.invitation, name="invitation"),
+    path("new/group/", access.group_save, name="group-create"),
+    path("access/groups/<int:group_id>/edit/", access.group_save, name="group-edit"),
+    path("access/groups/<int:group_id>/delete/", access.group_delete, name="group-delete"),
+    path("new/assignment/", access.role_assign, name="assign"),
+    path("access/assignments/<int:assignment_id>/remove/", access.role_unassign, name="unassign"),
+    path("new/role/", access.role_save, name="role-create"),
+    path("access/roles/<int:role_id>/edit/", access.role_save, name="role-edit"),
+    path("access/roles/<int:role_id>/delete/", access.role_delete, name="role-delete"),
+]
+
 operation_urls: Patterns = [
     path("activity/", operations.operation_list, name="list"),
     path("activity/audit/", audit.audit_log, name="audit"),
@@ -124,6 +144,7 @@ urlpatterns: Patterns = [
     path("", include((model_urls, "models"))),
     path("", include((environment_urls, "environments"))),
     path("", include((quota_urls, "quota"))),
+    path("", include((access_urls, "access"))),
     path("", include((operation_urls, "operations"))),
     path("", include((token_urls, "tokens"))),
     path("deploy/", include("studio.wizards.urls")),
