@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from endpoints import selectors
 from endpoints.api.doors import Door
 from endpoints.models import Operation, OperationStep
+from endpoints.services.cancellation import cancel_operation
 
 
 class StepOut(serializers.Serializer[OperationStep]):
@@ -72,3 +73,11 @@ class OperationDoor(Door):
     def get(self, request: Request, operation_id: UUID) -> Response:
         """One operation with its steps."""
         return Response(OperationOut(selectors.get_operation(self.user, operation_id)).data)
+
+
+class OperationCancel(Door):
+    @extend_schema(operation_id="operations_cancel", request=None, responses={202: OperationOut})
+    def post(self, request: Request, operation_id: UUID) -> Response:
+        """Give up a deployment's change under way; the operation ends as Canceled a moment later."""
+        operation = cancel_operation(self.user, operation_id=operation_id)
+        return Response(OperationOut(operation).data, status=status.HTTP_202_ACCEPTED)

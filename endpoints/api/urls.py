@@ -90,6 +90,7 @@ urlpatterns = [
     path("plan", planning.Plan.as_view(), name="plan"),
     path("operations", operations.Operations.as_view(), name="operations"),
     path("operations/<uuid:operation_id>", operations.OperationDoor.as_view(), name="operation"),
+    path("operations/<uuid:operation_id>/cancel", operations.OperationCancel.as_view(), name="operation-cancel"),
     path("instance-types", compute.InstanceTypes.as_view(), name="instance-types"),
     path("quota", compute.Quota.as_view(), name="quota"),
     path("quota/<str:family>", compute.FamilyLimit.as_view(), name="quota-family"),

@@ -35,7 +35,7 @@ class Loader(CLICommandsLoader):  # type: ignore[misc]
                 group.command(verb, _function(verb), table_transformer=None)
             group.command("delete", "delete", confirmation="Delete the endpoint and all its deployments?")
         with _group(self, "online-deployment", "deployments", deployments_table) as group:
-            for verb in ("create", "show", "list", "update", "rollback", "get-logs"):
+            for verb in ("create", "show", "list", "update", "rollback", "cancel", "retry", "get-logs"):
                 group.command(verb, _function(verb))
             group.command("revisions", "revisions", table_transformer=revisions_table)
             group.command("delete", "delete", confirmation="Delete the deployment?")

@@ -92,6 +92,7 @@ RULES = [
     Rule("plan", "post", "plan", 200, HIDDEN, {"documents": [{"name": "risk", "description": "new"}]}),
     Rule("operations", "get", "operations", 200, REFUSED),
     Rule("operation", "get", "operations/{operation}", 200, HIDDEN),
+    Rule("operation-cancel", "post", "operations/{operation}/cancel", 202, HIDDEN),
     Rule("instance-types", "get", "instance-types", 200, REFUSED),
     Rule("quota", "get", "quota", 200, REFUSED),
     Rule("quota-family", "put", "quota/DSv2", 200, REFUSED, {"limit_cores": 24}),

@@ -1,4 +1,4 @@
-"""`slipway online-deployment revisions|rollback`"""
+"""`slipway online-deployment revisions|rollback|cancel|retry`"""
 
 from __future__ import annotations
 
@@ -47,3 +47,25 @@ def test_rollback_names_the_revision_and_waits(studio: Studio, slipway: Slipway)
     assert (ran.code, ran.json) == (0, BLUE)
     assert studio.sent("POST", f"{DEPLOYMENTS}/blue/rollback")[0].json == {"revision": 1}
     assert "done  Check quota" in ran.err
+
+
+def test_cancel_finds_the_operation_under_way(studio: Studio, slipway: Slipway):
+    rows = [{"id": "op-2", "state": "Running"}, {"id": "op-1", "state": "Succeeded"}]
+    studio.on("GET", "operations", rows)
+    studio.on("POST", "operations/op-2/cancel", {})
+    studio.on("GET", f"{DEPLOYMENTS}/blue", BLUE)
+    assert slipway("online-deployment", "cancel", *WHERE).json == BLUE
+    assert studio.sent("POST", "operations/op-2/cancel")
+
+
+def test_cancel_says_when_there_is_nothing_to_cancel(studio: Studio, slipway: Slipway):
+    studio.on("GET", "operations", [])
+    ran = slipway("online-deployment", "cancel", *WHERE)
+    assert ran.code == 1 and "nothing to cancel" in ran.err
+
+
+def test_retry_is_followed(studio: Studio, slipway: Slipway):
+    studio.on("POST", f"{DEPLOYMENTS}/blue/retry", DONE)
+    studio.on("GET", f"{DEPLOYMENTS}/blue", BLUE)
+    ran = slipway("online-deployment", "retry", *WHERE)
+    assert (ran.code, ran.json) == (0, BLUE)

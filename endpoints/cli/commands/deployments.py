@@ -9,7 +9,7 @@ from typing import Any
 
 from endpoints.cli.client import Json
 from endpoints.cli.documents import Changes, Draft, FileSender, Words, check_script, known_values
-from endpoints.cli.failures import StudioError, UsageError
+from endpoints.cli.failures import CommandFailed, StudioError, UsageError
 from endpoints.cli.session import Session, open_session
 from endpoints.spec.documents import OnlineDeploymentDocument
 from endpoints.spec.yaml_reader import SourceDocument
@@ -159,6 +159,25 @@ def rollback(name: str, endpoint_name: str, revision: int, no_wait: bool = False
         answer = session.client.post(
             *_deployments(endpoint_name), name.lower(), "rollback", json={"revision": revision}
         )
+        session.finish(answer, is_waited_for=not no_wait)
+        return _shown(session, endpoint_name, name)
+
+
+def cancel(name: str, endpoint_name: str) -> Json:
+    """Give up the change of a deployment that is under way; what ran before goes on serving."""
+    with open_session() as session:
+        wanted = {"endpoint": endpoint_name.lower(), "deployment": name.lower()}
+        running = [each for each in session.client.get("operations", **wanted) if each["state"] == "Running"]
+        if not running:
+            raise CommandFailed(f"No operation runs on the deployment '{name}'; there is nothing to cancel.")
+        session.client.post("operations", str(running[0]["id"]), "cancel")
+        return _shown(session, endpoint_name, name)
+
+
+def retry(name: str, endpoint_name: str, no_wait: bool = False) -> Json:
+    """Try again what failed or was canceled, with nothing changed."""
+    with open_session() as session:
+        answer = session.client.post(*_deployments(endpoint_name), name.lower(), "retry")
         session.finish(answer, is_waited_for=not no_wait)
         return _shown(session, endpoint_name, name)
 
