@@ -21,6 +21,7 @@ from studio.forms.deployments import DeploymentGatewayForm, ScaleForm
 from studio.forms.fields import add_domain_errors
 from studio.pages.answers import Request, form_page, go, page, polled
 from studio.pages.endpoints import BUSY, instances_text
+from studio.pages.operations import may_cancel
 
 ENDED_SHOWN = 10
 LEADING_KEYS = (
@@ -66,6 +67,7 @@ def deployment_detail(request: Request, endpoint: str, name: str) -> HttpRespons
         "instances": list(instances),
         "ended": list(gone.order_by("-ended_at")[:ENDED_SHOWN]),
         "operation": operation,
+        "may_cancel": may_cancel(user, operation),
     }
     is_settled = deployment.provisioning_state not in BUSY and not is_running
     return polled(request, "pages/deployments/detail.html", context, fragment="live", is_settled=is_settled)

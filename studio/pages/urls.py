@@ -124,6 +124,7 @@ operation_urls: Patterns = [
     path("activity/audit/", audit.audit_log, name="audit"),
     path("activity/audit/csv", audit.audit_csv, name="audit-csv"),
     path("activity/<uuid:operation_id>/", operations.operation_detail, name="detail"),
+    path("activity/<uuid:operation_id>/cancel/", operations.operation_cancel, name="cancel"),
 ]
 
 token_urls: Patterns = [
