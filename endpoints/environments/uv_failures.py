@@ -126,7 +126,7 @@ def _conflict(text: str, _: str) -> tuple[str, str] | None:
     if "No solution found" not in text and "unsatisfiable" not in text:
         return None
     reasons = re.findall(r"(?:Because|And because) (.+?)(?:, we can conclude| \(\d+\)\s|$)", text)
-    reason = ", and ".join(reasons) or "their requirements contradict each other"
+    reason = re.sub(r"\{[^}]*\}", "", ", and ".join(reasons)) or "their requirements contradict each other"
     return (
         f"The packages cannot be installed together: {reason[:400].rstrip('. ')}.",
         "Loosen one of the pins named here so that both sides can be met.",

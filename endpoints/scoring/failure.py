@@ -9,6 +9,7 @@ IMPORT_ERROR = "UserScriptImportError"
 FUNCTION_NOT_FOUND = "UserScriptFunctionNotFound"
 NOT_READY = "ResourceNotReady"
 BAD_ARGUMENT = "BadArgument"
+CRASH_LOOP = "DeploymentCrashLoopBackOff"
 
 LOG_TAIL_LINES = 40
 

@@ -11,6 +11,7 @@ import inspect
 import itertools
 import logging
 import os
+import pickle
 import sys
 import traceback
 from types import ModuleType
@@ -181,13 +182,28 @@ def _init_failure(error: BaseException, path: str, app_root: str, text: str) -> 
         return BootFailure(
             INIT_FAILED, "init() failed: " + missing.message, advice=missing.advice, file=file, line=line, log_tail=text
         )
-    advice = "See the traceback in the log."
-    if isinstance(error, FileNotFoundError):
-        advice = "Compare the path with the model's files, which lie below AZUREML_MODEL_DIR under their own name."
-    elif isinstance(error, KeyError) and error.args and isinstance(error.args[0], str) and error.args[0].isupper():
-        advice = "Set %s in the deployment's environment_variables." % error.args[0]
     message = "init() failed in %s, line %d: %s" % (file, line, _describe(error))
-    return BootFailure(INIT_FAILED, message, advice=advice, file=file, line=line, log_tail=text)
+    if isinstance(error, SystemExit):
+        message = "init() ended the process in %s, line %d: %s" % (file, line, _describe(error))
+    return BootFailure(INIT_FAILED, message, advice=_advice(error), file=file, line=line, log_tail=text)
+
+
+def _advice(error: BaseException) -> str:
+    """What helps against an exception in init(), where its kind tells."""
+    if isinstance(error, SystemExit):
+        return "Remove sys.exit() from init(), or what calls it; raise an exception that says what is wrong."
+    if isinstance(error, FileNotFoundError):
+        return "Compare the path with the model's files, which lie below AZUREML_MODEL_DIR under their own name."
+    if isinstance(error, MemoryError):
+        return "Choose an instance type with more memory, or load less of the model at once."
+    if isinstance(error, (EOFError, pickle.UnpicklingError)):
+        return (
+            "The file is no whole pickle: check that it was saved and uploaded completely, with the same library "
+            "(pickle, joblib, ...) that reads it."
+        )
+    if isinstance(error, KeyError) and error.args and isinstance(error.args[0], str) and error.args[0].isupper():
+        return "Set %s in the deployment's environment_variables." % error.args[0]
+    return "See the traceback in the log."
 
 
 def _describe(error: BaseException) -> str:
@@ -200,6 +216,8 @@ def _place(error: BaseException, app_root: str, fallback: str = "") -> Tuple[str
     own = os.path.join(os.path.realpath(app_root), "")
     found: Optional[Tuple[str, int]] = None
     for frame, line in traceback.walk_tb(error.__traceback__):
+        if frame.f_code.co_filename.startswith("<"):  # frozen into the interpreter: no file
+            continue
         name = os.path.realpath(frame.f_code.co_filename)
         if (name.startswith(own) and "site-packages" not in name) or name == os.path.realpath(fallback or "."):
             found = (_short(frame.f_code.co_filename, app_root), line)

@@ -6,6 +6,7 @@ It runs none of the user's code and no threads, so it can always fork and always
 from __future__ import annotations
 
 import os
+import re
 import selectors
 import signal
 import socket
@@ -15,7 +16,7 @@ from contextlib import suppress
 from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Tuple
 
 from . import channel, nursery, worker
-from .failure import NOT_READY, BootFailure
+from .failure import CRASH_LOOP, NOT_READY, BootFailure
 from .ledger import Ledger
 from .pump import LineReader, Sink, make_line, render
 from .settings import Settings
@@ -26,6 +27,7 @@ FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 SETTLED_S = 60.0  # a worker that served that long crashed for the first time, whatever came before
 MAX_BOOT_ATTEMPTS = 5  # of a script that has been ready before
+MAX_CRASHES = 5  # in a row, each soon after being ready, with nobody left to answer
 EXTRA_GRACE_S = 2.0
 TAIL_LINES = 20
 
@@ -245,22 +247,31 @@ class Supervisor:
         if child.ready_at is None:
             self._on_boot_failed(child, exit_code, how)
             return
-        self._log("ERROR", "Worker %d %s; it is replaced." % (child.pid, how))
+        self._log("ERROR", "Worker %d %s." % (child.pid, how))
         if time.monotonic() - child.ready_at > SETTLED_S:
             self._crashes = 0
+        if self._crashes + 1 >= MAX_CRASHES and not self._is_anyone_ready():
+            self._give_up(_crash_loop(how, exit_code, self._sink.text(), self._settings.app_root))
+            return
         self._replace()
         self._count_restart()
 
     def _on_boot_failed(self, child: _Child, exit_code: int, how: str) -> None:
         self._boot_attempts += 1
-        failure = child.failure or _unexplained(how, exit_code, self._sink.text())
+        failure = child.failure or _unexplained(how, exit_code, self._sink.text(), self._settings.app_root)
         if self._was_ready and self._boot_attempts < MAX_BOOT_ATTEMPTS:
             self._log("ERROR", "A worker could not start again: %s" % failure["message"])
             self._replace()
             return
         self._log("ERROR", "Worker failed to boot.")
+        self._give_up(failure)
+
+    def _give_up(self, failure: Dict[str, Any]) -> None:
         self._status.update(failure=failure)
         self._stop(BOOT_FAILED)
+
+    def _is_anyone_ready(self) -> bool:
+        return any(child.ready_at is not None for child in self._children.values())
 
     def _count_restart(self) -> None:
         self._status.update(restarts=self._status.state["restarts"] + 1)
@@ -270,7 +281,7 @@ class Supervisor:
         pause = 0.0 if not self._crashes else min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (self._crashes - 1))
         self._crashes += 1
         self._due.append(time.monotonic() + pause)
-        if not any(child.ready_at is not None for child in self._children.values()):
+        if not self._is_anyone_ready():
             self._refuse()
 
     def _refuse(self) -> None:
@@ -298,13 +309,42 @@ def _describe(status: int) -> Tuple[int, str]:
     return os.WEXITSTATUS(status), "ended with exit code %d" % os.WEXITSTATUS(status)
 
 
-def _unexplained(how: str, exit_code: int, log_tail: str) -> Dict[str, Any]:
-    advice = "See the log; a library may have ended the process."
+def _unexplained(how: str, exit_code: int, log_tail: str, app_root: str) -> Dict[str, Any]:
+    file, line = _place(log_tail, app_root)
+    message = "The model's process %s while it started%s." % (how, _at(file, line))
+    advice = _advice(exit_code)
+    return BootFailure(NOT_READY, message, advice=advice, file=file, line=line, log_tail=log_tail).as_dict()
+
+
+def _crash_loop(how: str, exit_code: int, log_tail: str, app_root: str) -> Dict[str, Any]:
+    file, line = _place(log_tail, app_root)
+    message = "The model's process %s%s, %d times soon after it was ready." % (how, _at(file, line), MAX_CRASHES)
+    advice = _advice(exit_code)
+    return BootFailure(CRASH_LOOP, message, advice=advice, file=file, line=line, log_tail=log_tail).as_dict()
+
+
+def _advice(exit_code: int) -> str:
     if exit_code == -signal.SIGKILL:
-        advice = "Something killed the process, most often for want of memory; choose an instance type with more."
-    return BootFailure(
-        NOT_READY, "The model's process %s while it started." % how, advice=advice, log_tail=log_tail
-    ).as_dict()
+        return "Something killed the process, most often for want of memory; choose an instance type with more."
+    if exit_code in (-signal.SIGSEGV, -signal.SIGBUS, -signal.SIGILL, -signal.SIGFPE, -signal.SIGABRT):
+        return (
+            "Native code crashed, often a package built for another version of a library it uses; pin versions that "
+            "belong together. The log shows the Python lines that led there."
+        )
+    return "See the log; the script or a library ended the process itself, as os._exit() does."
+
+
+def _place(log_tail: str, app_root: str) -> Tuple[str, int]:
+    """The innermost line of the user's code in the stack that a crash leaves in the log, ("", 0) without one."""
+    for path, line in re.findall(r'File "([^"]+)", line (\d+) in', log_tail):
+        relative = os.path.relpath(os.path.realpath(path), os.path.realpath(app_root))
+        if not relative.startswith("..") and "site-packages" not in relative:
+            return relative, int(line)
+    return "", 0
+
+
+def _at(file: str, line: int) -> str:
+    return " in %s, line %d" % (file, line) if file else ""
 
 
 def _reachable(host: str) -> str:

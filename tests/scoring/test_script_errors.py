@@ -109,8 +109,40 @@ def test_a_process_that_vanishes_in_init_is_a_failure(start: Start) -> None:
     assert any("last words" in line for line in failure["log_tail"])
 
 
+def test_a_native_crash_is_told_with_the_users_line(start: Start) -> None:
+    script = f"import ctypes\ndef init():\n    ctypes.string_at(0)\n{RUN}"
+    failure = failure_of(start(script, wait=False))
+    assert failure["message"] == "The model's process was ended by SIGSEGV while it started in score.py, line 3."
+    assert (failure["file"], failure["line"]) == ("score.py", 3)
+    assert failure["advice"].startswith("Native code crashed")
+
+
+@pytest.mark.parametrize(
+    ("line", "advice"),
+    [
+        ("import sys; sys.exit(3)", "Remove sys.exit()"),
+        ("bytearray(2**62)", "Choose an instance type with more memory"),
+        ("import pickle; pickle.loads(b'no pickle')", "The file is no whole pickle"),
+        ("import pickle; pickle.loads(b'')", "The file is no whole pickle"),
+    ],
+)
+def test_what_is_known_to_help_is_advised(start: Start, line: str, advice: str) -> None:
+    failure = failure_of(start(f"def init():\n    {line}\n{RUN}", wait=False))
+    assert (failure["code"], failure["line"]) == ("UserScriptInitFailed", 2)
+    assert failure["advice"].startswith(advice)
+
+
+def test_a_script_that_crashes_again_and_again_is_given_up(start: Start) -> None:
+    script = f"import os, threading\ndef init():\n    threading.Timer(0.1, os._exit, [9]).start()\n{RUN}"
+    failure = failure_of(start(script, wait=False))
+    assert failure["code"] == "DeploymentCrashLoopBackOff"
+    assert failure["message"] == "The model's process ended with exit code 9, 5 times soon after it was ready."
+    assert any("ready for serving" in line for line in failure["log_tail"])
+
+
 def test_a_missing_environment_variable_is_named(start: Start) -> None:
     failure = failure_of(start(f"import os\ndef init(): os.environ['MY_SETTING']\n{RUN}", wait=False))
+    assert (failure["file"], failure["line"]) == ("score.py", 2)
     assert failure["advice"] == "Set MY_SETTING in the deployment's environment_variables."
 
 
