@@ -71,7 +71,7 @@ def test_a_second_studio_on_the_same_home_is_refused_in_one_line(first_start: Ru
 def test_ctrl_c_leaves_no_process_and_the_next_start_finds_all_as_it_was(first_start: RunningStudio):
     before = score(first_start)
     first_start.stop()
-    assert processes_of(first_start, "") == []
+    assert eventually(lambda: not processes_of(first_start, ""), within_s=10)
     start_again(first_start)
     assert not any("password" in line for line in first_start.output)
     assert eventually(lambda: score(first_start)) == before
