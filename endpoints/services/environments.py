@@ -100,6 +100,7 @@ def read_content(actor: User, document: EnvironmentContent, *, at: str = "") -> 
         requirements=_file_text(document.requirements_file or "", f"{at}requirements_file"),
         context_digest=context_digest,
         dockerfile_path=dockerfile_path,
+        has_own_server=document.inference_config is not None,
     )
     config = to_json(document.inference_config) if document.inference_config else None
     return Content(spec, conda_text, build_key(spec), config, document.os_type)
@@ -260,6 +261,7 @@ def request_build(actor: User, *, name: str, version: str = "latest", target: st
     """Have the version's content built now; a build that succeeded or is under way stays as it is."""
     require(actor, actions.ENVIRONMENTS_WRITE)
     row = get_environment_version(actor, name, version)
+    audit.record(actor, actions.ENVIRONMENTS_WRITE, target=f"environment {row}", summary="Build the environment")
     return builds.request(row, target)
 
 

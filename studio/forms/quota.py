@@ -21,11 +21,14 @@ class LimitsForm(SlimForm):
                 label=f"Limit of {family} in cores",
                 min_value=0,
                 initial=limits[family],
+                show_hidden_initial=True,
                 widget=forms.NumberInput(attrs={"aria-label": f"Limit of {family} in cores"}),
             )
 
     def limits(self) -> dict[str, int]:
-        return {family: self.cleaned_data[f"limit-{family}"] for family in self.families}
+        """Those that were changed: what somebody else saved meanwhile stays."""
+        changed = {name.removeprefix("limit-") for name in self.changed_data}
+        return {family: self.cleaned_data[f"limit-{family}"] for family in self.families if family in changed}
 
 
 class MoreCoresForm(SlimForm):

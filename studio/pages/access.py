@@ -36,8 +36,7 @@ def overview(request: Request) -> HttpResponse:
 
 def _short(action: str) -> str:
     """`onlineEndpoints/listKeys` of the whole action string."""
-    words = action.removesuffix("/action").split("/")
-    return "/".join(words[-2:])
+    return action.partition("/")[2].removeprefix("workspaces/").removesuffix("/action")
 
 
 def _endpoint_names(user: User) -> list[str]:

@@ -39,6 +39,15 @@ def test_limits_are_saved_together_with_their_history(olivia: User) -> None:
     assert records_for(olivia)[0].summary == "Limit of FSv2: 240 to 48 cores"
 
 
+def test_what_somebody_else_saved_meanwhile_stays(olivia: User) -> None:
+    shown = limits()
+    seen = {f"initial-{name}": value for name, value in shown.items()}
+    services.set_family_limit(olivia, family="FSv2", limit_cores=48)
+    visiting(olivia).post(reverse("quota"), {**shown, **seen, "limit-DSv2": "80"})
+    assert FamilyQuota.objects.get(family="FSv2").limit_cores == 48
+    assert FamilyQuota.objects.get(family="DSv2").limit_cores == 80
+
+
 def test_one_bad_limit_saves_none(olivia: User) -> None:
     answer = visiting(olivia).post(reverse("quota"), limits(DSv2=80, FSv2=-1))
     assert answer.status_code == 422
