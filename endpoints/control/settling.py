@@ -69,7 +69,12 @@ def _give_first_traffic(deployment: OnlineDeployment) -> None:
     names = set(deployment.endpoint.deployments.filter(deletion_requested_at=None).values_list("name", flat=True))
     traffic = {name: percent for name, percent in wanted.items() if name in names}
     if sum(traffic.values()) in (0, 100):
-        OnlineEndpoint.objects.filter(pk=deployment.endpoint_id).update(traffic=traffic)
+        endpoint = OnlineEndpoint.objects.select_for_update().get(pk=deployment.endpoint_id)
+        endpoint.traffic = traffic
+        # Who goes live is no shadow any more.
+        shadows = endpoint.mirror_traffic.items()
+        endpoint.mirror_traffic = {name: percent for name, percent in shadows if not traffic.get(name)}
+        endpoint.save(update_fields=["traffic", "mirror_traffic"])
     OnlineDeployment.objects.filter(pk=deployment.pk).update(traffic_when_ready=None)
 
 

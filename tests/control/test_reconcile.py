@@ -345,6 +345,15 @@ def test_the_split_asked_for_with_the_deployment_is_set_when_it_is_ready(studio:
     assert OnlineDeployment.objects.get().traffic_when_ready is None
 
 
+def test_a_shadow_that_goes_live_is_mirrored_to_no_more(studio: Studio):
+    blue = studio.deployment()
+    OnlineDeployment.objects.update(traffic_when_ready={"blue": 100})
+    OnlineEndpoint.objects.update(mirror_traffic={"blue": 10})
+    studio.reconcile(blue)
+    endpoint = OnlineEndpoint.objects.get()
+    assert (endpoint.traffic, endpoint.mirror_traffic) == ({"blue": 100}, {})
+
+
 def _die(_: object) -> None:
     raise SystemExit
 
