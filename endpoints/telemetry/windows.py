@@ -19,6 +19,11 @@ class Range:
     grain_s: int
     step_s: int
 
+    @property
+    def refresh_s(self) -> int:
+        """How often it is worth asking again."""
+        return max(5, min(60, self.step_s // 6))
+
 
 RANGES = {
     one.key: one

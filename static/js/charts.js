@@ -1,6 +1,6 @@
 // Charts: fetches the figures a page's [data-charts] names, draws each in its [data-chart], and again every few seconds.
 // Colours arrive as names of CSS variables; they are resolved here, anew whenever the theme changes.
-const EVERY_MS = 5000;
+const EVERY_S = 10;
 const CONFIG = { displayModeBar: false, responsive: true, showTips: false };
 const probe = document.createElement("span");
 probe.hidden = true;
@@ -32,7 +32,7 @@ class Charts {
       });
     }
     this.load();
-    this.timer = setInterval(() => this.tick(), EVERY_MS);
+    this.timer = setInterval(() => this.tick(), (root.dataset.every ?? EVERY_S) * 1000);
   }
 
   tick() {
