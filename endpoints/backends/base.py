@@ -69,6 +69,7 @@ class InstanceTemplate:
     entry_script: path of the scoring script within the code tree. cpu_cores, memory_bytes: limits, None for none.
     has_egress: whether it may reach beyond its endpoint's network; only containers can be kept from it.
     environment_variables: the user's; they lose against the ones the contract sets.
+    own_server_port: where the image's own server listens; 0 where ours is to be run in it.
     """
 
     revision: int
@@ -83,6 +84,7 @@ class InstanceTemplate:
     request_timeout_ms: int = 5000
     model_mount_path: str = ""
     has_egress: bool = True
+    own_server_port: int = 0
 
 
 @dataclass(frozen=True, slots=True)

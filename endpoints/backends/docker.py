@@ -30,6 +30,7 @@ from endpoints.backends.base import (
     StartInstance,
     StopInstance,
 )
+from endpoints.backends.docker_console import keep_console
 from endpoints.backends.docker_engine import connect, engine_errors, is_configured
 from endpoints.backends.instance_files import Stop, read, request_stop
 from endpoints.backends.instance_logs import InstanceLogs
@@ -130,6 +131,8 @@ class DockerBackend:
             "slipway.revision": str(start.template.revision),
             "slipway.server": places.server.name,
         }
+        if start.template.own_server_port:
+            labels["slipway.port"] = str(start.template.own_server_port)
         try:
             return self.client.containers.create(
                 **options, name=self._name(start.instance_id), labels=labels, network=network
@@ -167,7 +170,7 @@ class DockerBackend:
             folder.mkdir(parents=True, exist_ok=True)
             request_stop(folder, self._now() + timedelta(seconds=stop.grace_s))
             with contextlib.suppress(APIError):  # it has just ended by itself
-                container.kill(signal="SIGTERM")
+                container.kill(signal=container.attrs["Config"].get("StopSignal") or "SIGTERM")
 
     def _finish(self, deployment: DeploymentRef, container: Any) -> None:
         """End a container at once and forget it."""
@@ -233,6 +236,8 @@ class DockerBackend:
 
     def _observe(self, deployment: DeploymentRef, container: Any) -> ObservedInstance | None:
         folder = self._instance(deployment, container.labels["slipway.instance"])
+        if "slipway.port" in container.labels:
+            keep_console(container, self._log_folder(deployment) / container.labels["slipway.instance"])
         stop = read(folder / "stop.json", Stop)
         if stop and (container.status == "exited" or self._now() >= stop.deadline):
             self._finish(deployment, container)

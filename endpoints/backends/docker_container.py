@@ -12,7 +12,7 @@ from docker.types import LogConfig, Mount, Ulimit
 
 from endpoints.backends.base import InstanceTemplate, ObservedInstance, Phase
 from endpoints.backends.exit_reasons import exit_reason, from_shell_status
-from endpoints.backends.instance_files import REPORTED, failure_from_console, read_status
+from endpoints.backends.instance_files import REPORTED, Status, failure_from_console, read_status
 from endpoints.spec.failure import Failure
 from endpoints.spec.states import FailureCode
 
@@ -50,15 +50,21 @@ def options(template: InstanceTemplate, places: Places, *, instance_id: str, hos
         limits.update(mem_limit=memory, memswap_limit=memory)
     if cores:
         limits.update(nano_cpus=round(cores * 1e9))
+    if template.own_server_port:
+        ours: dict[str, Any] = {"environment": _told(template, instance_id), "mounts": _shared(template, places)}
+    else:
+        ours = {
+            "entrypoint": [PYTHON, "-m", "slipway_scoring"],
+            "command": _flags(template),
+            "environment": _environment(template, instance_id=instance_id, cores=cores),
+            "working_dir": APP_ROOT,
+            "mounts": _mounts(template, places),
+            "read_only": True,
+        }
     return {
         "image": template.runtime.image,
-        "entrypoint": [PYTHON, "-m", "slipway_scoring"],
-        "command": _flags(template),
-        "environment": _environment(template, instance_id=instance_id, cores=cores),
-        "working_dir": APP_ROOT,
+        **ours,
         "user": _USER,
-        "mounts": _mounts(template, places),
-        "read_only": True,
         "tmpfs": {"/tmp": f"rw,nosuid,nodev,mode=1777,size={_SCRATCH_BYTES}"},  # noqa: S108 -- in the container
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges"],
@@ -80,8 +86,6 @@ def _flags(template: InstanceTemplate) -> list[str]:
 
 def _environment(template: InstanceTemplate, *, instance_id: str, cores: float | None) -> dict[str, str]:
     threads = {} if cores is None else {"OMP_NUM_THREADS": str(max(1, round(cores)))}
-    models = template.model_mount_path or f"{APP_ROOT}/azureml-models"
-    model = template.model
     return {
         "LANG": "C.UTF-8",
         "HOME": "/tmp",  # noqa: S108 -- the one place the container may write to
@@ -89,23 +93,37 @@ def _environment(template: InstanceTemplate, *, instance_id: str, cores: float |
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONFAULTHANDLER": "1",
         **threads,
-        **template.environment_variables,
+        **_told(template, instance_id),
         "PYTHONPATH": ":".join(filter(None, [SERVER, template.environment_variables.get("PYTHONPATH", "")])),
+        "AZUREML_INFERENCE_PYTHON_PATH": PYTHON,
+    }
+
+
+def _told(template: InstanceTemplate, instance_id: str) -> dict[str, str]:
+    """What every server is told, whoever brought it: the user's variables, and where code and model lie."""
+    models = template.model_mount_path or f"{APP_ROOT}/azureml-models"
+    model = template.model
+    return {
+        **template.environment_variables,
         "AML_APP_ROOT": APP_ROOT,
         "AZUREML_ENTRY_SCRIPT": template.entry_script,
         "AZUREML_MODEL_DIR": f"{models}/{model.name}/{model.version}" if model else models,
-        "AZUREML_INFERENCE_PYTHON_PATH": PYTHON,
         "SLIPWAY_INSTANCE_ID": instance_id,
     }
 
 
 def _mounts(template: InstanceTemplate, places: Places) -> list[Mount]:
-    mounts = [
-        Mount(APP_ROOT, str(places.app), type="bind", read_only=True),
+    return [
+        *_shared(template, places),
         Mount(SERVER, str(places.server), type="bind", read_only=True),
         Mount(RUN, str(places.run), type="bind"),
         Mount(LOG, str(places.log), type="bind"),
     ]
+
+
+def _shared(template: InstanceTemplate, places: Places) -> list[Mount]:
+    """Code and models, which no server may change."""
+    mounts = [Mount(APP_ROOT, str(places.app), type="bind", read_only=True)]
     if template.model_mount_path:
         mounts.append(Mount(template.model_mount_path, str(places.models), type="bind", read_only=True))
     return mounts
@@ -122,7 +140,11 @@ def observed(
     run: where its server writes its status. console: its last lines of plain output, asked for only when needed.
     """
     labels, state = attributes["Config"]["Labels"], attributes["State"]
-    status = read_status(run)
+    own_port = int(labels.get("slipway.port", 0))
+    # A server of the image's own reports nothing: from its start on the probes alone say how it is.
+    status = (
+        Status(phase="running" if state["Status"] == "running" else "", port=own_port) if own_port else read_status(run)
+    )
     is_alive = state["Status"] in {"running", "paused", "restarting"}
     common: dict[str, Any] = {
         "instance_id": labels["slipway.instance"],

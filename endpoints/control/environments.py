@@ -119,6 +119,7 @@ def spec_of(version: EnvironmentVersion) -> EnvironmentSpec:
         requirements=version.requirements,
         context_digest=version.context_digest,
         dockerfile_path=version.dockerfile_path,
+        has_own_server=bool(version.inference_config),
     )
 
 

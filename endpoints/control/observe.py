@@ -161,17 +161,19 @@ def _probe(
 
 def ask(due: Iterable[tuple[Instance, RunSettings, frozenset[Kind]]]) -> Mapping[str, Mapping[Kind, Answer]]:
     """Make the due probes of all these instances at once; two kinds with one path are one request."""
-    targets: dict[tuple[str, str], Target] = {}
-    kinds: dict[tuple[str, str], list[Kind]] = {}
+    targets: dict[tuple[str, str, int], Target] = {}
+    kinds: dict[tuple[str, str, int], list[Kind]] = {}
     for row, settings, wanted in due:
         for kind in wanted if row.port else ():
-            path = settings.paths.readiness if kind is Kind.READINESS else settings.paths.liveness
-            probe = settings.readiness if kind is Kind.READINESS else settings.liveness
-            targets[row.pk, path] = Target(row.host, row.port, path, float(probe.timeout))
-            kinds.setdefault((row.pk, path), []).append(kind)
+            is_readiness, paths = kind is Kind.READINESS, settings.paths
+            path = paths.readiness if is_readiness else paths.liveness
+            port = (paths.readiness_port if is_readiness else paths.liveness_port) or row.port
+            probe = settings.readiness if is_readiness else settings.liveness
+            targets[row.pk, path, port] = Target(row.host, port, path, float(probe.timeout))
+            kinds.setdefault((row.pk, path, port), []).append(kind)
     answers: dict[str, dict[Kind, Answer]] = {}
-    for (name, path), answer in ask_all(targets).items():
-        answers.setdefault(name, {}).update(dict.fromkeys(kinds[name, path], answer))
+    for place, answer in ask_all(targets).items():
+        answers.setdefault(place[0], {}).update(dict.fromkeys(kinds[place], answer))
     return answers
 
 

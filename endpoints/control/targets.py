@@ -53,6 +53,7 @@ def template(revision: DeploymentRevision, runtime: Runtime) -> InstanceTemplate
         max_concurrent_requests=run.requests.max_concurrent_requests_per_instance,
         request_timeout_ms=run.requests.request_timeout_ms,
         model_mount_path=run.model_mount_path,
+        own_server_port=run.own_server_port,
         has_egress=revision.spec.get("egress_public_network_access", "enabled") != "disabled",
     )
 

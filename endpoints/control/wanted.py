@@ -22,11 +22,16 @@ DRAIN_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """Where an instance is asked. Those of the scoring server, unless the image brings a server of its own."""
+    """Where an instance is asked. Those of the scoring server, unless the image brings a server of its own.
+
+    A probe's port 0 is the port that scores.
+    """
 
     liveness: str = "/"
     readiness: str = "/"
     scoring: str = "/score"
+    liveness_port: int = 0
+    readiness_port: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +42,14 @@ class RunSettings:
     liveness: Probe = field(default_factory=Probe)
     readiness: Probe = field(default_factory=Probe)
     paths: Paths = field(default_factory=Paths)
-    has_own_server: bool = False
+    own_server_port: int = 0
     environment_variables: Mapping[str, str] = field(default_factory=dict)
     entry_script: str = ""
     model_mount_path: str = ""
+
+    @property
+    def has_own_server(self) -> bool:
+        return self.own_server_port > 0
 
     @property
     def start_window_s(self) -> float:
@@ -77,7 +86,7 @@ def settings_of(revision: DeploymentRevision) -> RunSettings:
         liveness=_part(spec, "liveness_probe", Probe),
         readiness=_part(spec, "readiness_probe", Probe),
         paths=_paths(config) if config else Paths(),
-        has_own_server=config is not None,
+        own_server_port=config.scoring_route.port if config else 0,
         environment_variables=dict(spec.get("environment_variables") or {}),
         entry_script=code.get("scoring_script", ""),
         model_mount_path=spec.get("model_mount_path") or "",
@@ -99,6 +108,8 @@ def _paths(config: InferenceConfig) -> Paths:
         liveness=config.liveness_route.path,
         readiness=config.readiness_route.path,
         scoring=config.scoring_route.path,
+        liveness_port=config.liveness_route.port,
+        readiness_port=config.readiness_route.port,
     )
 
 

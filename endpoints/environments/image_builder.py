@@ -7,6 +7,7 @@ changed line costs a copy from the cache and no password stays in a layer. The i
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import shlex
@@ -152,6 +153,8 @@ class ImageBuilder:
             else:
                 base = self._base(spec.image, say, warnings)
             say(f"Building on {base}.")
+            if spec.has_own_server:
+                return self._as_it_is(key, recipe, base, say, warnings, began=began)
             lines = self._install(
                 key,
                 recipe,
@@ -175,6 +178,23 @@ class ImageBuilder:
         image = self._commit(key, {**record, "seconds": round(time.monotonic() - began, 3)})
         say(f"Built in {time.monotonic() - began:.1f} s with Python {python_used}.")
         return _result(key, image, is_cached=False)
+
+    def _as_it_is(
+        self, key: str, recipe: Recipe, base: str, say: Callable[..., None], warnings: list[str], *, began: float
+    ) -> BuildResult:
+        """An image with a server of its own under our name: nothing of ours enters it."""
+        if not recipe.is_bare:
+            warnings.append("The image brings its own server: the packages beside it are not installed into it.")
+            say(warnings[-1], "WARNING")
+        record = {"warnings": warnings, "seconds": round(time.monotonic() - began, 3)}
+        self.client.images.build(
+            fileobj=io.BytesIO(f"FROM {base}\n".encode()),
+            tag=self._tag(key),
+            labels={_LABEL: json.dumps(record), "slipway.key": key},
+            rm=True,
+        )
+        say("The image brings its own server and is used as it is.")
+        return _result(key, self.client.images.get(self._tag(key)), is_cached=False)
 
     def _built_context(
         self,

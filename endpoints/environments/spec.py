@@ -24,7 +24,8 @@ class EnvironmentSpec:
 
     conda: the parsed conda file, None without one. requirements: text of a requirements.txt, "" without one; with a
     conda file it is what the file's `-r requirements.txt` means. image: the base image. context_digest and
-    dockerfile_path: a stored build context with a Dockerfile of its own.
+    dockerfile_path: a stored build context with a Dockerfile of its own. has_own_server: the image serves by itself
+    and is used as it is.
     """
 
     image: str = ""
@@ -32,6 +33,7 @@ class EnvironmentSpec:
     requirements: str = ""
     context_digest: str = ""
     dockerfile_path: str = ""
+    has_own_server: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,8 @@ def build_key(spec: EnvironmentSpec) -> str:
         "context": spec.context_digest,
         "dockerfile": spec.dockerfile_path,
     }
+    if spec.has_own_server:
+        content["server"] = "own"
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(canonical.encode()).hexdigest()
 

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
+
 from endpoints.assets import Tree
 from endpoints.assets.store import MissingAsset
 from endpoints.models import DeploymentRevision, EnvironmentVersion, ModelVersion
@@ -63,10 +65,12 @@ def resolve(
 
     What `current` uses already may be kept by those who may change the deployment, whatever else they may read.
     """
-    _require_runnable(document)
+    _require_environment(document)
+    environment = _environment(actor, document, current)
+    backend = current.deployment.backend if current else document.backend or settings.SLIPWAY_BACKEND
+    _require_server(document, environment, backend)
     model = _model(actor, document, current)
     code = _code(actor, document, check_script=check_script)
-    environment = _environment(actor, document, current)
     spec = document.to_json()
     for key in (*_NAMES, *ROW_KEYS):
         spec.pop(key, None)
@@ -92,17 +96,33 @@ def document_of(revision: DeploymentRevision) -> dict[str, Any]:
     }
 
 
-def _require_runnable(document: OnlineDeploymentDocument) -> None:
-    """A scoring script and an environment: without them nothing here can serve the model."""
-    errors = []
-    if document.code_configuration is None:
-        message = "Missing data for required field: the folder with the code and the scoring script in it."
-        errors.append(FieldError("code_configuration", message))
+_NO_CODE = "Missing data for required field: the folder with the code and the scoring script in it."
+
+
+def _require_environment(document: OnlineDeploymentDocument) -> None:
     if document.environment is None:
         message = "Missing data for required field: a registered environment, or its content."
-        errors.append(FieldError("environment", message))
-    if errors:
+        errors = [FieldError("environment", message)]
+        if document.code_configuration is None:
+            errors.insert(0, FieldError("code_configuration", _NO_CODE))
         raise Invalid(f"{errors[0].field}: {errors[0].message}", details=errors)
+
+
+def _require_server(document: OnlineDeploymentDocument, environment: EnvironmentVersion | None, backend: str) -> None:
+    """Something must serve the model: a scoring script in our server, or the image's own, in a container."""
+    if environment is None or not environment.inference_config:
+        if document.code_configuration is None:
+            raise _invalid("code_configuration", _NO_CODE)
+        if document.model_mount_path and backend == "process":
+            raise _invalid("model_mount_path", f"Only containers can have it. {_ADD_DOCKER}")
+    elif backend == "process":
+        raise _invalid(
+            "environment",
+            "Its image brings a server of its own (inference_config), which runs in a container only. " + _ADD_DOCKER,
+        )
+
+
+_ADD_DOCKER = "Add 'backend: docker' to the deployment."
 
 
 # Models ----------------------------------------------------------------------------------------------------

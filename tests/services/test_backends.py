@@ -64,3 +64,35 @@ def test_the_workspace_and_the_document_choose_docker_where_an_engine_answers(ow
     settings.SLIPWAY_BACKEND = "docker"
     deploy(owner, name="green")
     assert (backend_of("blue"), backend_of("green")) == ("docker", "docker")
+
+
+OWN_SERVER = {
+    "image": "tensorflow/serving:latest",
+    "inference_config": {
+        "liveness_route": {"port": 8501, "path": "/v1/models/half"},
+        "readiness_route": {"port": 8501, "path": "/v1/models/half"},
+        "scoring_route": {"port": 8501, "path": "/v1/models/half:predict"},
+    },
+}
+
+
+def test_an_image_with_its_own_server_is_refused_for_processes_and_told_how_it_can_run(owner: User):
+    endpoint(owner)
+    with pytest.raises(Invalid, match=r"server of its own.*Add 'backend: docker'") as refused:
+        deploy(owner, environment=OWN_SERVER, code_configuration=None)
+    assert refused.value.details[0].field == "environment"
+
+
+def test_a_mount_path_for_the_model_is_refused_for_processes(owner: User):
+    endpoint(owner)
+    with pytest.raises(Invalid, match=r"model_mount_path: Only containers"):
+        deploy(owner, model_mount_path="/models")
+
+
+@pytest.mark.docker
+def test_an_image_with_its_own_server_needs_no_code_in_a_container(owner: User):
+    engine()
+    endpoint(owner)
+    deploy(owner, backend="docker", environment=OWN_SERVER, code_configuration=None, model_mount_path="/models")
+    revision = OnlineDeployment.objects.get(name="blue").revisions.get()
+    assert (revision.code_digest, revision.spec["model_mount_path"]) == ("", "/models")

@@ -1,0 +1,47 @@
+"""The plain output of a server that an image brought itself, kept as the log lines every other instance has."""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from docker.errors import APIError
+
+from endpoints.backends.instance_logs import INFERENCE_SERVER
+from endpoints.spec.loglines import LogWriter
+
+_MOST_LINES = 2000
+
+
+def keep_console(container: Any, folder: Path) -> None:
+    """Append what the container has printed since the last time to the log of the inference server in `folder`."""
+    mark = folder / "console.mark"
+    log = folder / f"{INFERENCE_SERVER}.jsonl"
+    last = mark.read_text(encoding="ascii") if mark.exists() else ""
+    since = _seconds(last) if last else 0.0
+    with contextlib.suppress(APIError):  # it is just being removed
+        output = container.logs(timestamps=True, since=since, tail=_MOST_LINES) if since else _all(container)
+        lines = [line.partition(" ") for line in output.decode("utf-8", "replace").splitlines() if line.strip()]
+        fresh = sorted((stamp, text) for stamp, _, text in lines if stamp > last)
+        for stamp, text in fresh:
+            writer = LogWriter(log, logger="console", now=partial(_moment, stamp))
+            writer.write(text.rstrip())
+        if fresh:
+            mark.write_text(fresh[-1][0], encoding="ascii")
+
+
+def _all(container: Any) -> bytes:
+    return bytes(container.logs(timestamps=True, tail=_MOST_LINES))
+
+
+def _seconds(stamp: str) -> float:
+    """A little earlier: the engine's filter has a coarser clock than its stamps; what is known is left out here."""
+    return max(0.0, _moment(stamp).timestamp() - 1.0)
+
+
+def _moment(stamp: str) -> datetime:
+    """The engine's stamps have nanoseconds."""
+    return datetime.fromisoformat(stamp[:26].rstrip("Z")).replace(tzinfo=UTC)
