@@ -17,7 +17,7 @@ function follow(box) {
   });
   stream.addEventListener("message", (event) => {
     const isAtEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 40;
-    box.append(drawn(JSON.parse(event.data), box.dataset.instances !== undefined));
+    box.append(drawn(JSON.parse(event.data), box.dataset));
     while (box.childElementCount > KEPT_LINES) box.firstElementChild.remove();
     if (isAtEnd) box.scrollTop = box.scrollHeight;
   });
@@ -34,21 +34,28 @@ function follow(box) {
   return stream;
 }
 
-function drawn(line, showsInstance) {
+// instances: present where lines of several may stand; requestUrl: where a request's own lines are, its id to be added.
+function drawn(line, { instances, requestUrl }) {
   const row = document.createElement("p");
   row.dataset.level = line.level;
   const time = document.createElement("i");
   time.textContent = line.time;
   time.title = line.at;
   row.append(time, ` ${line.word} `);
-  if (showsInstance && line.instance) {
+  if (instances !== undefined && line.instance) {
     const instance = document.createElement("i");
     instance.textContent = `${line.instance.slice(-8)} `;
     instance.title = line.instance;
     row.append(instance);
   }
+  if (line.request && requestUrl) {
+    const request = document.createElement("a");
+    request.href = requestUrl + encodeURIComponent(line.request);
+    request.textContent = line.request.slice(0, 8);
+    request.title = `Lines of request ${line.request}`;
+    row.append(request, " ");
+  }
   row.append(line.message);
-  if (line.request) row.title = `request ${line.request}`;
   return row;
 }
 

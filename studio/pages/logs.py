@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 from functools import partial
 from urllib.parse import urlencode
 
 from asgiref.sync import sync_to_async
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_GET
 
@@ -29,6 +31,14 @@ from studio.pages.streams import event_stream
 
 SHOWN_LINES = 200
 FOLLOWED_LINES = 500
+# How far back, as the address says it: minutes, and the words for a person.
+SPANS = {
+    "5m": (5, "Last 5 minutes"),
+    "15m": (15, "Last 15 minutes"),
+    "1h": (60, "Last hour"),
+    "1d": (24 * 60, "Last day"),
+    "7d": (7 * 24 * 60, "Last 7 days"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,23 +49,34 @@ class Wish:
     container: str
     level: str
     text: str
+    request: str
+    span: str
 
     def where(self) -> LogFilter:
-        return LogFilter(level=self.level, text=self.text)
+        return LogFilter(level=self.level, text=self.text, request_id=self.request, since=self.since())
+
+    def since(self) -> datetime | None:
+        return timezone.now() - timedelta(minutes=SPANS[self.span][0]) if self.span else None
 
     def query(self) -> str:
-        pairs = {"instance": self.instance, "container": self.container, "level": self.level, "text": self.text}
-        return urlencode({key: value for key, value in pairs.items() if value})
+        return urlencode({key: value for key, value in asdict(self).items() if value})
+
+    def is_picky(self) -> bool:
+        """Whether there may be lines that it leaves out."""
+        return bool(self.instance or self.level or self.text or self.request or self.span)
 
 
 def wish_of(request: HttpRequest) -> Wish:
-    """Levels and containers there are none of count as not asked for."""
+    """Levels, containers and spans there are none of count as not asked for."""
     container, level = request.GET.get("container", ""), request.GET.get("level", "").upper()
+    span = request.GET.get("span", "")
     return Wish(
         instance=request.GET.get("instance", ""),
         container=container if container in CONTAINERS else CONTAINERS[0],
         level=level if level in LEVELS else "",
         text=request.GET.get("text", "").strip(),
+        request=request.GET.get("request", "").strip(),
+        span=span if span in SPANS else "",
     )
 
 
@@ -87,6 +108,8 @@ def _log_context(user: User, deployment: OnlineDeployment, wish: Wish) -> dict[s
         container=wish.container,
         level=wish.level,
         text=wish.text,
+        request_id=wish.request,
+        since=wish.since(),
         lines=SHOWN_LINES,
     )
     address = [deployment.endpoint.name, deployment.name]
@@ -94,6 +117,8 @@ def _log_context(user: User, deployment: OnlineDeployment, wish: Wish) -> dict[s
         "lines": list(lines),
         "wish": wish,
         "levels": LEVELS,
+        "spans": [(span, words) for span, (_, words) in SPANS.items()],
+        "request_url": f"?{urlencode({'deployment': deployment.name, 'container': wish.container, 'request': ''})}",
         "containers": CONTAINERS,
         "instances": selectors.instances_of(user, deployment, include_ended=True).order_by("-created_at")[:50],
         "stream_url": f"{reverse('deployments:log-stream', args=address)}?{wish.query()}",
@@ -140,7 +165,7 @@ def _is_built(user: User, row: EnvironmentVersion) -> bool:
 
 @require_GET
 def deployment_text(request: Request, endpoint: str, name: str) -> StreamingHttpResponse:
-    """The whole log in Azure's text form, as a file."""
+    """All lines that match, in Azure's text form, as a file."""
     wish = wish_of(request)
     deployment = selectors.get_deployment(request.user, endpoint, name)
     lines = selectors.deployment_logs(
@@ -150,6 +175,8 @@ def deployment_text(request: Request, endpoint: str, name: str) -> StreamingHttp
         container=wish.container,
         level=wish.level,
         text=wish.text,
+        request_id=wish.request,
+        since=wish.since(),
     )
     return _text(lines, f"{endpoint}-{name}-{wish.container}.log")
 

@@ -200,11 +200,12 @@ def test_an_endpoints_page_asks_no_more_for_more_deployments(
         client.get("/endpoints/diabetes-risk/")
 
 
-def test_polling_goes_on_while_something_changes_and_then_stops(olivia: User, risk: OnlineEndpoint) -> None:
+def test_polling_goes_on_while_something_changes_and_then_only_watches(olivia: User, risk: OnlineEndpoint) -> None:
     client = visiting(olivia, **{"HX-Request": "true"})
     busy = client.get("/endpoints/diabetes-risk/")
     assert (busy.status_code, 'hx-trigger="every 1s"' in busy.text) == (200, True)
     settled = world.endpoint(olivia, "quiet")
     world.deployment(settled, "blue")
     answer = client.get("/endpoints/quiet/")
-    assert (answer.status_code, "hx-trigger" in answer.text) == (286, False)
+    assert (answer.status_code, 'hx-trigger="watch"' in answer.text) == (286, True)
+    assert "every 1s" not in answer.text

@@ -140,9 +140,24 @@ def test_the_log_page_has_the_last_lines_without_scripts(olivia: User, risk: Onl
     assert blue.name in page.text
 
 
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [("", True), ("request=req-1", True), ("request=req-2", False), ("span=5m", False), ("span=nonsense", True)],
+)
+def test_lines_are_found_by_request_and_by_time(query: str, shown: bool, olivia: User, risk: OnlineEndpoint) -> None:
+    line = {"t": "2026-01-31T12:00:00.000Z", "level": "INFO", "message": "scored one", "request_id": "req-1"}
+    path = Home(settings.SLIPWAY_HOME).deployment_logs("diabetes-risk", "blue") / "blue-1" / FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(line) + "\n", encoding="utf-8")
+    page = visiting(olivia).get(f"/endpoints/diabetes-risk/deployments/blue/logs/?{query}").text
+    assert ("scored one" in page) == shown
+    assert ('title="Lines of request req-1"' in page) == shown
+    assert ("No line matches" in page) == (not shown)
+
+
 def test_a_build_log_can_be_had_as_text(olivia: User, risk: OnlineEndpoint) -> None:
     row = EnvironmentVersion.objects.get(environment__name="sklearn")
-    [source] = build_log_sources(olivia, row)()
+    source, *_ = build_log_sources(olivia, row)()
     write(source.path, "Resolved 6 packages")
     lines = [as_json(line)["message"] for line in Tailer(lambda: [source], where=EVERYTHING, lines=5).history()]
     assert lines == ["Resolved 6 packages"]
