@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from endpoints import selectors, services
 from endpoints.api.bodies import values
-from endpoints.api.doors import Door, read_body
+from endpoints.api.doors import Door, created, read_body
 from endpoints.models import InstanceType
 
 
@@ -24,6 +24,25 @@ class InstanceTypeOut(serializers.Serializer[InstanceType]):
     gpu_model = serializers.CharField()
     is_exempt = serializers.BooleanField()
     price_per_hour = serializers.DecimalField(max_digits=12, decimal_places=6, allow_null=True)
+
+
+class InstanceTypeChange(serializers.Serializer[Any]):
+    """What a type stands for; a key that is left out stays as it is."""
+
+    family = serializers.CharField(max_length=64, required=False)
+    cores = serializers.IntegerField(required=False)
+    memory_gib = serializers.FloatField(required=False)
+    gpus = serializers.FloatField(required=False)
+    gpu_model = serializers.CharField(max_length=64, required=False, allow_blank=True)
+    is_exempt = serializers.BooleanField(required=False)
+    price_per_hour = serializers.DecimalField(max_digits=12, decimal_places=6, required=False, allow_null=True)
+
+
+class InstanceTypeIn(InstanceTypeChange):
+    name = serializers.CharField(max_length=64)
+    family = serializers.CharField(max_length=64)
+    cores = serializers.IntegerField()
+    memory_gib = serializers.FloatField()
 
 
 class DeploymentUsageOut(serializers.Serializer[Any]):
@@ -60,6 +79,21 @@ class InstanceTypes(Door):
     def get(self, request: Request) -> Response:
         """The instance types, by family and size."""
         return self.listed(selectors.instance_types(self.user), InstanceTypeOut)
+
+    @extend_schema(operation_id="instance_types_add", request=InstanceTypeIn, responses={201: InstanceTypeOut})
+    def post(self, request: Request) -> Response:
+        """Add a type of the studio's own."""
+        wanted = read_body(InstanceTypeIn, values(request))
+        row = services.add_instance_type(self.user, name=wanted.pop("name"), values=wanted)
+        return created(InstanceTypeOut(row).data)
+
+
+class InstanceTypeDoor(Door):
+    @extend_schema(operation_id="instance_types_change", request=InstanceTypeChange, responses=InstanceTypeOut)
+    def patch(self, request: Request, name: str) -> Response:
+        """Change what a type stands for; nothing restarts."""
+        wanted = read_body(InstanceTypeChange, values(request))
+        return Response(InstanceTypeOut(services.change_instance_type(self.user, name=name, values=wanted)).data)
 
 
 class Quota(Door):

@@ -254,3 +254,14 @@ def test_a_deployment_tells_which_of_its_instances_failed_last_and_why(door: API
     failures = door.get("/api/v1/online-endpoints/risk/deployments/blue").json()["recent_failures"]
     assert [one["id"] for one in failures] == ["blue-6", "blue-5", "blue-4", "blue-3", "blue-2"]
     assert (failures[0]["exit_code"], failures[0]["reason"]) == (-9, "Killed by signal 9.")
+
+
+def test_more_quota_is_asked_for_approved_and_recorded(door: APIClient) -> None:
+    asked = door.post("/api/v1/quota-requests", {"family": "DSv2", "limit_cores": 300, "reason": "sale"}, format="json")
+    answer = door.post(f"/api/v1/quota-requests/{asked.json()['id']}/approve", {"note": "until June"}, format="json")
+    assert (answer.json()["state"], answer.json()["note"]) == ("Approved", "until June")
+    family = next(one for one in door.get("/api/v1/quota").json() if one["family"] == "DSv2")
+    assert family["limit_cores"] == 300
+    newest = door.get("/api/v1/audit?actor=olga").json()[0]
+    assert (newest["summary"], newest["door"]) == ("Approved 300 DSv2 cores", "api")
+    assert door.get("/api/v1/audit?actor=nobody").json() == []

@@ -94,6 +94,20 @@ RULES = [
     Rule("operation", "get", "operations/{operation}", 200, HIDDEN),
     Rule("operation-cancel", "post", "operations/{operation}/cancel", 202, HIDDEN),
     Rule("instance-types", "get", "instance-types", 200, REFUSED),
+    Rule(
+        "instance-types",
+        "post",
+        "instance-types",
+        201,
+        REFUSED,
+        {"name": "Own_8", "family": "Own", "cores": 8, "memory_gib": 32},
+    ),
+    Rule("instance-type", "patch", "instance-types/standard_ds3_v2", 200, REFUSED, {"price_per_hour": "0.25"}),
+    Rule("quota-requests", "get", "quota-requests", 200, REFUSED),
+    Rule("quota-requests", "post", "quota-requests", 201, REFUSED, {"family": "DSv2", "limit_cores": 300}),
+    Rule("quota-approve", "post", "quota-requests/1/approve", 404, REFUSED),
+    Rule("quota-decline", "post", "quota-requests/1/decline", 404, REFUSED, {"note": "No."}),
+    Rule("audit", "get", "audit", 200, REFUSED),
     Rule("quota", "get", "quota", 200, REFUSED),
     Rule("quota-family", "put", "quota/DSv2", 200, REFUSED, {"limit_cores": 24}),
     Rule("schema", "get", "schema", 200, OWN),
@@ -134,7 +148,7 @@ def test_a_stranger_is_refused(rule: Rule, stranger: User, workspace: dict[str, 
     answer = rule.call(door_of(stranger), workspace)
     assert answer.status_code == (rule.status if rule.stranger is OWN else rule.stranger)
     if answer.status_code == REFUSED:
-        assert "Microsoft.MachineLearningServices/" in answer.data["error"]["message"]
+        assert "the action Microsoft." in answer.data["error"]["message"]
 
 
 @ids

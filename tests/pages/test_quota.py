@@ -36,7 +36,7 @@ def test_limits_are_saved_together_with_their_history(olivia: User) -> None:
     changes = QuotaChange.objects.order_by("family").values_list("family", "cores_before", "cores_after")
     assert list(changes) == [("DSv2", 240, 80), ("FSv2", 240, 48)]
     assert "DSv2: 240 to 80 cores" in visiting(olivia).get(reverse("quota:history")).text
-    assert records_for(olivia)[0].summary == "Limit of FSv2: 240 to 48 cores"
+    assert records_for(olivia).filter(target="family FSv2")[0].summary == "Limit of FSv2: 240 to 48 cores"
 
 
 def test_what_somebody_else_saved_meanwhile_stays(olivia: User) -> None:
