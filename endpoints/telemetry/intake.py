@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import TypeAlias, cast
 
 import msgspec
 from django.conf import settings
+from django.db import DataError
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -54,8 +55,21 @@ def take_all(redis: Redis, *, now: datetime) -> int:
 
 
 def take(encoded: Iterable[bytes], *, now: datetime) -> int:
-    """Add the batches that were not added before; returns how many."""
+    """Add the batches that were not added before; returns how many.
+
+    A batch the database cannot hold is dropped and named: it must not keep the others waiting for ever.
+    """
     batches = {batch.id: batch for batch in map(_decode, encoded) if batch is not None}
+    try:
+        return _take(batches, now=now)
+    except (DataError, OverflowError) as error:
+        if len(batches) > 1:
+            return sum(take([msgspec.json.encode(batch)], now=now) for batch in batches.values())
+        logger.error("The counters %s cannot be stored and are dropped: %s", *batches, error)
+        return 0
+
+
+def _take(batches: Mapping[str, CounterBatch], *, now: datetime) -> int:
     with locked():
         known = set(CounterReceipt.objects.filter(pk__in=batches).values_list("pk", flat=True))
         new = [batch for batch in batches.values() if batch.id not in known]

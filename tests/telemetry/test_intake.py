@@ -97,6 +97,13 @@ def test_what_cannot_be_read_is_dropped_and_named(caplog: pytest.LogCaptureFixtu
     assert stream.entries == {}
 
 
+def test_what_cannot_be_stored_does_not_keep_the_others_waiting(caplog: pytest.LogCaptureFixture) -> None:
+    monstrous = batch(1, connections=2**62)
+    assert take(encoded(batch(2, series("blue", 5)), monstrous, batch(3, series("blue", 5))), now=NOW) == 2
+    assert "gw-1 cannot be stored" in caplog.text
+    assert counted() == 2
+
+
 def test_a_batch_from_long_ago_is_refused_because_finer_rows_beside_it_are_gone() -> None:
     take(encoded(batch(1, series("blue", 5), at=NOW - timedelta(hours=5))), now=NOW)
     assert counted() == 0
