@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import views as auth
 from django.contrib.auth.decorators import login_not_required
-from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -19,6 +19,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 from django_htmx.http import HttpResponseClientRedirect
 
+from studio.forms.sign_in import SignInForm
 from studio.pages.answers import wants_fragment
 from studio.pages.shell import THEME_COOKIE, THEMES
 
@@ -44,15 +45,15 @@ class SignIn(auth.LoginView):
     template_name = "pages/sign_in.html"
     redirect_authenticated_user = True
 
+    authentication_form = SignInForm
+
     def form_invalid(self, form: BaseForm) -> HttpResponse:
         answer = super().form_invalid(form)  # type: ignore[arg-type]  # the stubs want the exact form class
-        answer.status_code = 422
+        answer.status_code = HTTPStatus.UNPROCESSABLE_ENTITY
+        if isinstance(form, SignInForm) and form.wait_s:
+            answer.status_code = HTTPStatus.TOO_MANY_REQUESTS
+            answer.headers["Retry-After"] = str(form.wait_s)
         return answer
-
-    def get_form(self, form_class: type[AuthenticationForm] | None = None) -> AuthenticationForm:
-        form = super().get_form(form_class)
-        form.error_messages["invalid_login"] = "No such user name with this password. Mind upper and lower case."
-        return form
 
 
 sign_in = SignIn.as_view()
