@@ -8,6 +8,7 @@ from studio.pages import (
     access,
     audit,
     deployments,
+    documents,
     endpoint_access,
     endpoints,
     environments,
@@ -33,6 +34,7 @@ endpoint_urls: Patterns = [
     path("new/endpoint/", endpoints.endpoint_create, name="create"),
     path("endpoints/<str:name>/", endpoints.endpoint_detail, name="detail"),
     path("endpoints/<str:name>/edit/", endpoints.endpoint_edit, name="edit"),
+    path("endpoints/<str:name>/edit-yaml/", documents.endpoint_edit_yaml, name="edit-yaml"),
     path("endpoints/<str:name>/delete/", endpoints.endpoint_delete, name="delete"),
     path("endpoints/<str:name>/settings/", endpoints.endpoint_settings, name="settings"),
     path("endpoints/<str:name>/traffic/", endpoints.endpoint_traffic, name="traffic"),
@@ -53,6 +55,7 @@ _deployment = "endpoints/<str:endpoint>/deployments/<str:name>/"
 deployment_urls: Patterns = [
     path(_deployment, deployments.deployment_detail, name="detail"),
     path(f"{_deployment}yaml/", deployments.deployment_yaml, name="yaml"),
+    path(f"{_deployment}edit-yaml/", documents.deployment_edit_yaml, name="edit-yaml"),
     path(f"{_deployment}scale/", deployments.deployment_scale, name="scale"),
     path(f"{_deployment}settings/", deployments.deployment_settings, name="settings"),
     path(f"{_deployment}retry/", deployments.deployment_retry, name="retry"),
