@@ -42,7 +42,8 @@ def test_the_list_of_long_flags_is_that_of_the_commands(studio: Any):
     for command in ("model create", "model download", "environment create", "environment build-log", "configure",
                     "online-endpoint update", "online-endpoint invoke", "online-endpoint create",
                     "online-endpoint regenerate-keys", "online-endpoint delete", "online-deployment create",
-                    "online-deployment get-logs", "model list", "online-deployment update"):  # fmt: skip
+                    "online-deployment get-logs", "model list", "online-deployment update",
+                    "online-deployment revisions"):  # fmt: skip
         found |= _flags(command)
     assert found == LONG_FLAGS
 
