@@ -72,7 +72,7 @@ class WhyForm(SlimForm):
     endpoint = forms.ChoiceField(label="Where", required=False)
 
     def __init__(self, data: Mapping[str, Any] | None = None, *, endpoints: Sequence[str]) -> None:
-        super().__init__(data)
+        super().__init__(data, auto_id="why_%s")  # the dialogs that open above it ask for a person too
         self.fields["endpoint"] = _where(endpoints)
 
 

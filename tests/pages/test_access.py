@@ -206,3 +206,14 @@ def test_the_side_bar_offers_access_to_those_who_may_see_it(rafael: User, stefan
 def test_only_a_digest_of_the_link_is_kept(olivia: User) -> None:
     _, secret = people.invite(olivia, username="nina")
     assert secret not in str(list(Invitation.objects.values()))
+
+
+@pytest.mark.parametrize("path", ["/access/", "/quota/", "/instance-types/", "/endpoints/diabetes-risk/"])
+def test_a_dialog_and_the_page_below_it_share_no_id(path: str, olivia: User, risk: OnlineEndpoint) -> None:
+    visitor = visiting(olivia)
+    below = visitor.get(path).text
+    dialogs = re.findall(r'href="([^"]+)" data-dialog', below)
+    assert dialogs
+    for dialog in dialogs:
+        ids = re.findall(r'\bid="([^"]+)"', visitor.get(dialog, headers={"HX-Request": "true"}).text)
+        assert not set(ids) & set(re.findall(r'\bid="([^"]+)"', below)), dialog
