@@ -131,8 +131,14 @@ def kill_and_await_another(studio: RunningStudio, words: str) -> None:
     eventually(lambda: {process.pid for process in processes_of(studio, words)} - before)
 
 
-def update(studio: RunningStudio, folder: Path, file: str, *more: str) -> None:
-    studio.slipway("online-deployment", "update", "-f", file, *more, cwd=folder)
+def update(studio: RunningStudio, folder: Path, file: str) -> str:
+    """What the terminal said."""
+    return studio.slipway("online-deployment", "update", "-f", file, cwd=folder).stderr
+
+
+def plan(studio: RunningStudio, folder: Path, file: str) -> str:
+    """The same, of what would change."""
+    return studio.slipway("plan", "-f", file, cwd=folder).stderr
 
 
 def scale(studio: RunningStudio, count: int) -> None:
@@ -159,10 +165,11 @@ def hurt(siege: Siege, studio: RunningStudio) -> None:
         kill(processes_of(studio, victim))
         eventually(lambda: victim not in (ready := instances(studio, "blue")) and len(ready) == 3)
     with siege.during("an instance's working process is killed, its keeper lives"):
-        keeper = next(each for each in processes_of(studio, instances(studio, "blue")[0]) if each.children())
-        before = keeper.children()
-        kill(before)
-        eventually(lambda: keeper.children() and not set(before) & set(keeper.children()))
+        (process,) = [each for each in processes_of(studio, instances(studio, "blue")[0]) if not each.children()]
+        keeper = process.parent()
+        assert keeper is not None
+        process.kill()
+        eventually(lambda: set(keeper.children()) - {process})
     with siege.during("the worker is killed"):
         kill_and_await_another(studio, "studio.celery worker")
     with siege.during("Redis is killed"):
@@ -199,13 +206,21 @@ def change(siege: Siege, studio: RunningStudio, folder: Path) -> None:
     """The one that serves is changed in place, scaled, and taken back."""
     version = version_of(studio, folder)
     with siege.during("the script is updated"):
+        planned = plan(studio, folder, "green-v2.yml")
+        assert "restarts 3" in planned and "never fewer than 3 of 3 answer" in planned
         update(studio, folder, "green-v2.yml")
     assert version() == 2
+    with siege.during("the same is applied again"):
+        before = instances(studio, "green")
+        assert "nothing to change" in plan(studio, folder, "green-v2.yml")
+        assert "Nothing to change." in update(studio, folder, "green-v2.yml")
+        assert instances(studio, "green") == before
     for count in (5, 2, 3):
         with siege.during(f"scale to {count}"):
             scale(studio, count)
     with siege.during("the worker is killed in the middle of taking it back"):
-        update(studio, folder, "green-v1.yml", "--no-wait")
+        words = ("-n", "green", "-e", ENDPOINT, "--revision", "1", "--no-wait")
+        studio.slipway("online-deployment", "rollback", *words)
         kill_and_await_another(studio, "studio.celery worker")
         eventually(lambda: version() == 1 and len(instances(studio, "green")) == 3)
 
