@@ -305,10 +305,13 @@ def roll_back_deployment(actor: User, *, endpoint: str, name: str, revision: int
         size = quota.find_size(goal.spec["instance_type"])
         found = _take_quota(deployment, deployment.instance_count, size_name=size.name)
         summary = f"Roll back from revision {deployment.revision} to {revision}"
+        change = Change({"revision": deployment.revision}, {"revision": revision})
         deployment.generation += 1
         deployment.revision, deployment.instance_type = revision, size.name
         deployment.save(update_fields=["generation", "revision", "instance_type", "updated_at"])
-        operation = begin_roll_out(actor, deployment, kind="RollBackDeployment", summary=summary, quota=found)
+        operation = begin_roll_out(
+            actor, deployment, kind="RollBackDeployment", summary=summary, quota=found, change=change
+        )
         wake_reconciler(deployment)
     return operation
 
