@@ -172,3 +172,33 @@ def test_nothing_of_the_studio_runs_as_root_or_holds_a_secret_in_its_image(compo
     assert composed("exec", "-T", "worker", "id", "-u").strip() == "1000"
     history = json.dumps(engine().images.get(STUDIO).attrs) + json.dumps(engine().images.get(STUDIO).history())
     assert "correct-horse-battery" not in history
+
+
+def test_a_backup_brings_the_studio_back(composed: Composed, token: str, tmp_path: Path):
+    """The commands of docs/compose.md, from the page itself."""
+    commands = documented_commands()
+    slipway(composed, token, tmp_path, "online-endpoint", "create", "-n", "kept")
+    for command in commands[:2]:
+        shell(composed, command, tmp_path)
+    slipway(composed, token, tmp_path, "online-endpoint", "create", "-n", "after-it")
+    for command in commands[2:]:
+        shell(composed, command, tmp_path)
+    wait_for(f"{composed.environ['SLIPWAY_URL']}/healthz")
+    names = json.loads(
+        slipway(composed, token, tmp_path, "online-endpoint", "list", "-o", "json", "--query", "[].name")
+    )
+    assert "kept" in names and "after-it" not in names
+
+
+def documented_commands() -> list[str]:
+    page = (ROOT / "docs" / "compose.md").read_text().partition("## Backup and restore")[2]
+    blocks = page.split("```sh\n")[1:]
+    text = "".join(block.partition("```")[0] for block in blocks).replace("\\\n", " ")
+    return [line for line in text.splitlines() if line.strip()]
+
+
+def shell(composed: Composed, command: str, folder: Path) -> None:
+    """A line of the documentation, spoken to this project: its files lie in `folder`."""
+    file = f"-f {ROOT}/docker-compose.yml -f {ROOT}/tests/compose/local.yml --project-directory {ROOT}"
+    spoken = command.replace("docker-compose", f"docker-compose {file} -p {composed.project}")
+    run("bash", "-euc", spoken, cwd=folder, environ=composed.environ)
