@@ -14,22 +14,23 @@ READY_WITHIN_MS = 180_000
 
 @dataclass
 class Person:
-    """One browser profile in one studio."""
+    """One browser profile in one studio. Everybody's password is the same."""
 
     url: str
     context: BrowserContext
     page: Page
+    username: str = "admin"
 
     @classmethod
-    def at(cls, browser: Browser, url: str, *, has_scripts: bool = True) -> Person:
+    def at(cls, browser: Browser, url: str, *, username: str = "admin", has_scripts: bool = True) -> Person:
         context = browser.new_context(java_script_enabled=has_scripts, viewport={"width": 1280, "height": 900})
-        person = cls(url, context, context.new_page())
+        person = cls(url, context, context.new_page(), username)
         person.sign_in()
         return person
 
     def sign_in(self) -> None:
         self.visit("/sign-in/")
-        self.page.get_by_label("Username").fill("admin")
+        self.page.get_by_label("Username").fill(self.username)
         self.page.get_by_label("Password").fill(PASSWORD)
         self.page.get_by_role("button", name="Sign in").click()
         expect(self.page.get_by_role("navigation", name="Studio")).to_be_visible()
