@@ -275,7 +275,15 @@ def _layout(chart: Chart, window: Window, marks: Sequence[Mark]) -> dict[str, An
         },
         "legend": {"orientation": "h", "y": -0.16, "yanchor": "top", "x": 0, "traceorder": "normal"},
         "showlegend": True,
-        "xaxis": {**quiet, "type": "date", "range": ends, "showgrid": False, "automargin": True, "nticks": 6, "tickangle": 0},
+        "xaxis": {
+            **quiet,
+            "type": "date",
+            "range": ends,
+            "showgrid": False,
+            "automargin": True,
+            "nticks": 6,
+            "tickangle": 0,
+        },
         "yaxis": {
             **quiet,
             "automargin": True,
