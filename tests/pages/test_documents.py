@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import yaml
-from django.http import HttpResponse
 
 from endpoints import services
 from endpoints.models import OnlineDeployment, OnlineEndpoint
@@ -20,11 +20,11 @@ def text_of(user: User, url: str) -> str:
     return str(visiting(user).get(url).context["form"]["text"].value())
 
 
-def review(user: User, url: str, text: str) -> HttpResponse:
+def review(user: User, url: str, text: str) -> Any:
     return visiting(user).post(url, {"text": text})
 
 
-def apply(user: User, url: str, text: str) -> HttpResponse:
+def apply(user: User, url: str, text: str) -> Any:
     """Press the button of the reviewed page."""
     found = re.search(r'name="reviewed" value="(\w+)"', review(user, url, text).content.decode())
     assert found

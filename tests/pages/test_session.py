@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
-from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
 
@@ -28,7 +28,7 @@ def test_a_wrong_password_is_said_in_words(olivia: User) -> None:
     assert "No such user name with this password" in answer.text
 
 
-def guess(name: str, *, times: int, address: str = "10.0.0.1", password: str = "wrong") -> HttpResponse:
+def guess(name: str, *, times: int, address: str = "10.0.0.1", password: str = "wrong") -> Any:
     """The last of some tries."""
     client = Client(REMOTE_ADDR=address)
     answers = [client.post("/sign-in/", {"username": name, "password": password}) for _ in range(times)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from endpoints import services
@@ -71,11 +73,12 @@ def test_a_deletion_takes_no_change_and_cannot_be_taken_back(running: OnlineDepl
     operation = services.delete_deployment(teammate, endpoint="risk", name="blue")
     with pytest.raises(Conflict, match="cannot be taken back"):
         cancel(teammate, operation)
-    for change in (
+    changes: tuple[Callable[[], object], ...] = (
         lambda: update(teammate, instance_count=3),
         lambda: services.retry_deployment(teammate, endpoint="risk", name="blue"),
         lambda: services.roll_back_deployment(teammate, endpoint="risk", name="blue", revision=1),
-    ):
+    )
+    for change in changes:
         with pytest.raises(Conflict, match="is being deleted"):
             change()
 
