@@ -64,6 +64,8 @@ class DeployWizard(NamedUrlWizardView):  # type: ignore[misc]
             return self._keep(step)
         form = self.get_form(data=request.POST)
         if self.refusals or not form.is_valid():
+            if not self.draft._state.adding:
+                self._store(step, form)  # whoever goes to ask for more quota finds their choice again
             return self.render(form)
         self._store(step, form)
         return self.render_done(form, **kwargs) if step == "review" else self.render_next_step(form)

@@ -249,10 +249,6 @@ def fill_until_compute(member: Person, endpoint: str) -> None:
     member.begin(endpoint)
     member.without_model()
     member.with_conda("dependencies:\n  - python=3.11\n  - pip\n", name=endpoint, script=SCRIPT)
-    choose_size(member)
-
-
-def choose_size(member: Person) -> None:
     member.page.get_by_text("All instance types").click()
     member.choose("compute-instance_type", SIZE)
 
@@ -300,7 +296,7 @@ def go_on(member: Person, endpoint: str) -> None:
     member.visit("/deploy/")
     member.page.get_by_role("link", name=f"{endpoint} / blue").click()
     member.page.wait_for_url("**/compute/")
-    choose_size(member)
+    expect(member.page.locator(f"[name='compute-instance_type'][value='{SIZE}']")).to_be_checked()
     expect(member.page.locator("#quota")).to_contain_text("4 of 4 are free.")
     member.create()
 

@@ -151,6 +151,15 @@ def test_a_draft_can_be_discarded(browser: Client, draft: DeploymentDraft) -> No
     assert not DeploymentDraft.objects.exists()
 
 
+def test_a_draft_keeps_a_choice_that_quota_refuses(browser: Client, draft: DeploymentDraft) -> None:
+    FamilyQuota.objects.filter(family="FSv2").update(limit_cores=1)
+    answer = browser.post(address(draft, "compute"), typed("compute", instance_type="Standard_F8s_v2"))
+    assert answer.status_code == 422
+    again = browser.get(address(draft, "compute"))
+    assert again.context["form"]["instance_type"].value() == "Standard_F8s_v2"
+    assert browser.get(address(draft, "review")).status_code == 302
+
+
 def test_the_quota_fragment_answers_while_typing(browser: Client, model: ModelVersion) -> None:
     FamilyQuota.objects.filter(family="DSv2").update(limit_cores=40)
     query = {"compute-instance_type": "Standard_DS3_v2", "compute-instance_count": "10"}
