@@ -25,7 +25,7 @@ from tests.e2e.conftest import PASSWORD, RunningStudio
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-SHIFTED, MENDED, GUARDED, HIDDEN, MISSING = "operated", "mended", "guarded", "hidden-ledger", "no-such-thing"
+SHIFTED, MENDED, GUARDED, HIDDEN, MISSING = "operated", "operator-mended", "guarded", "hidden-ledger", "no-such-thing"
 CONDA = {"dependencies": ["python=3.11", "pip"]}
 SCRIPT = "def init():\n    pass\n\n\ndef run(raw_data):\n    return 1\n"
 NEEDS_A_VARIABLE = "import os\n\n\ndef init():\n    os.environ['THRESHOLD']\n\n\ndef run(raw_data):\n    return 1\n"
