@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from django import forms
 from django.template.defaultfilters import filesizeformat
 
+from endpoints.models import EnvironmentVersion, ModelVersion
+from endpoints.services.registry import next_version
 from endpoints.spec.errors import SlipwayError
+from endpoints.spec.names import asset_name_problem, version_problem
 from studio.access.models import User
 from studio.forms.fields import SlimForm
 from studio.wizards.answers import Answers, StoredUpload
 
 Option = tuple[str, str]
+Versioned = EnvironmentVersion | ModelVersion
 Options = list[Option | tuple[str, list[Option]]]
 
 
@@ -62,6 +66,29 @@ class Step(SlimForm):
         choice = self.fields[field]
         assert isinstance(choice, forms.ChoiceField)  # noqa: S101 - a wrong field name is a mistake of ours
         choice.choices = list(options)
+
+    def check_new_asset(self, registered: Callable[[User, str], Iterable[Versioned]], *, missing: str) -> None:
+        """The name and version of an asset to register; an empty version becomes the next free one.
+
+        registered: the versions of a name, as the user may see them. missing: what to say where there is no name.
+        """
+        name = self.require("name", missing)
+        if name and (message := asset_name_problem(name)):
+            self.refuse("name", message)
+        elif name:
+            self._check_version(name, registered)
+
+    def _check_version(self, name: str, registered: Callable[[User, str], Iterable[Versioned]]) -> None:
+        try:
+            taken = [row.version for row in registered(self.user, name)]
+        except SlipwayError:
+            taken = []
+        version = self.text("version") or next_version(taken)
+        self.cleaned_data["version"] = version
+        if message := version_problem(version):
+            self.refuse("version", message)
+        elif version in taken:
+            self.refuse("version", f"{name}:{version} is registered already; the next is {next_version(taken)}.")
 
     def text(self, field: str) -> str:
         return str(self.cleaned_data.get(field) or "").strip()

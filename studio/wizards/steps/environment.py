@@ -11,9 +11,7 @@ from django.utils import timezone
 
 from endpoints import selectors
 from endpoints.models import EnvironmentVersion
-from endpoints.services.registry import next_version
 from endpoints.spec.errors import Forbidden, SlipwayError
-from endpoints.spec.names import asset_name_problem, version_problem
 from studio.access import actions
 from studio.access.policy import is_allowed
 from studio.templatetags.look import age_words
@@ -171,23 +169,7 @@ class EnvironmentStep(Step):
         if text := self.require(kind, f"Paste {label}, or upload it."):
             for problem in definition_errors(kind, _unix(text)):
                 self.refuse(kind, problem)
-        name = self.require("name", "Give the environment a name.")
-        if name and (message := asset_name_problem(name)):
-            self.refuse("name", message)
-        elif name:
-            self._check_version(name)
-
-    def _check_version(self, name: str) -> None:
-        try:
-            taken = [row.version for row in selectors.environment_versions(self.user, name)]
-        except SlipwayError:
-            taken = []
-        version = self.text("version") or next_version(taken)
-        self.cleaned_data["version"] = version
-        if message := version_problem(version):
-            self.refuse("version", message)
-        elif version in taken:
-            self.refuse("version", f"{name}:{version} is registered already; the next is {next_version(taken)}.")
+        self.check_new_asset(selectors.environment_versions, missing="Give the environment a name.")
 
     def _check_script(self) -> None:
         name = self.text("script_name") or "score.py"

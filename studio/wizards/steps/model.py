@@ -8,9 +8,7 @@ from django import forms
 
 from endpoints import selectors
 from endpoints.models import ModelVersion
-from endpoints.services.registry import next_version
 from endpoints.spec.errors import Forbidden, SlipwayError
-from endpoints.spec.names import asset_name_problem, version_problem
 from studio.access import actions
 from studio.access.policy import is_allowed
 from studio.wizards import files
@@ -106,24 +104,7 @@ class ModelStep(Step):
         if self.stored is None:
             gone = "These files are no longer here: upload them again."
             self.refuse("upload", gone if self.text("upload") else "Choose a file, several files, a folder or a zip.")
-        name = self.require("name", "Give the model a name.")
-        if name and (message := asset_name_problem(name)):
-            self.refuse("name", message)
-        elif name:
-            self._check_version(name)
-
-    def _check_version(self, name: str) -> None:
-        """A version that is free; an empty one becomes the next."""
-        try:
-            taken = [row.version for row in selectors.model_versions(self.user, name)]
-        except SlipwayError:
-            taken = []
-        version = self.text("version") or next_version(taken)
-        self.cleaned_data["version"] = version
-        if message := version_problem(version):
-            self.refuse("version", message)
-        elif version in taken:
-            self.refuse("version", f"{name}:{version} is registered already; the next is {next_version(taken)}.")
+        self.check_new_asset(selectors.model_versions, missing="Give the model a name.")
 
     def _options(self) -> Options:
         """The versions that may be deployed, newest model first, one group a model."""
