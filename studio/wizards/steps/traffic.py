@@ -9,11 +9,11 @@ from django import forms
 
 from endpoints import selectors
 from endpoints.spec.errors import SlipwayError
+from endpoints.spec.shares import with_share
 from studio.access import actions
 from studio.access.policy import is_allowed
 from studio.wizards.answers import Answers, TrafficAnswer
 from studio.wizards.shares import shares_of
-from studio.wizards.split import with_share
 from studio.wizards.steps.base import Step
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studio.wizards.split import with_share
+from endpoints.spec.shares import with_share
 
 
 def test_the_others_give_in_proportion() -> None:

@@ -1,4 +1,4 @@
-"""Makes room for a new deployment in a live split. Pure arithmetic on whole percents."""
+"""Makes room for a deployment in a live split. Pure arithmetic on whole percents."""
 
 from __future__ import annotations
 
