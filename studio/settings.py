@@ -13,6 +13,8 @@ from urllib.parse import unquote, urlsplit
 
 from csp.constants import NONE, SELF
 
+from endpoints.spec.studio_settings import SETTINGS
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 
@@ -57,20 +59,13 @@ SLIPWAY_BACKEND = env("SLIPWAY_BACKEND", "process")
 SLIPWAY_MAX_UPLOAD_BYTES = int(env("SLIPWAY_MAX_UPLOAD_BYTES", str(64 * 1024**3)))
 SLIPWAY_MAX_UPLOAD_FILES = int(env("SLIPWAY_MAX_UPLOAD_FILES", "20000"))
 
-# Limits of the workspace (contract B1): Azure's numbers, and each may be set otherwise.
-SLIPWAY_LIMITS = {
-    "endpoints": int(env("SLIPWAY_LIMIT_ENDPOINTS", "100")),
-    "deployments": int(env("SLIPWAY_LIMIT_DEPLOYMENTS", "500")),
-    "deployments_per_endpoint": int(env("SLIPWAY_LIMIT_DEPLOYMENTS_PER_ENDPOINT", "20")),
-    "instances_per_deployment": int(env("SLIPWAY_LIMIT_INSTANCES_PER_DEPLOYMENT", "50")),
-    "mirror_percent": int(env("SLIPWAY_LIMIT_MIRROR_PERCENT", "50")),
-    "build_context_files": int(env("SLIPWAY_LIMIT_BUILD_CONTEXT_FILES", "100")),
-    "build_context_bytes": int(env("SLIPWAY_LIMIT_BUILD_CONTEXT_BYTES", str(1024**2))),
+# First defaults of what admins set in the studio (limits, the shared pool, how long logs are kept).
+SLIPWAY_DEFAULTS = {
+    name: int(env_bool(one.variable, bool(one.default))) if one.is_flag else int(env(one.variable, str(one.default)))
+    for name, one in SETTINGS.items()
 }
 # Cores a family of instance types may use until someone says otherwise: plenty, for a machine of one's own.
 SLIPWAY_FAMILY_CORES = int(env("SLIPWAY_FAMILY_CORES", "240"))
-# One instance in five is kept free for upgrades, as on Azure; off, a deployment takes what it runs.
-SLIPWAY_QUOTA_RESERVATION = env_bool("SLIPWAY_QUOTA_RESERVATION", True)
 # Tokens of endpoints with `auth_mode: aml_token` (contract B23).
 SLIPWAY_TOKEN_LIFETIME_S = int(env("SLIPWAY_TOKEN_LIFETIME_S", str(12 * 3600)))
 SLIPWAY_TOKEN_REFRESH_S = int(env("SLIPWAY_TOKEN_REFRESH_S", str(6 * 3600)))

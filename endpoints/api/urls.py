@@ -22,6 +22,7 @@ from endpoints.api import (
     operations,
     planning,
     revisions,
+    studio_settings,
     uploads,
 )
 from endpoints.api.doors import Door
@@ -100,6 +101,9 @@ urlpatterns = [
     path("audit", governance.Audit.as_view(), name="audit"),
     path("quota", compute.Quota.as_view(), name="quota"),
     path("quota/<str:family>", compute.FamilyLimit.as_view(), name="quota-family"),
+    path("settings", studio_settings.Settings.as_view(), name="settings"),
+    path("settings/history", studio_settings.SettingChanges.as_view(), name="settings-history"),
+    path("settings/<str:name>", studio_settings.SettingDoor.as_view(), name="setting"),
     path("schema", SpectacularAPIView.as_view(), name="schema"),
     re_path("", Unknown.as_view(), name="unknown"),
 ]

@@ -20,6 +20,7 @@ _GROUPS = {
     "environment": "What the user's code runs in: an image, conda or pip packages, and their build.",
     "model": "Trained models: files under a name and a version.",
     "online-deployment": "What runs behind an endpoint: a model, code, an environment and instances.",
+    "setting": "What holds for the whole studio: limits, the shared pool, how long logs are kept.",
     "online-endpoint": "Stable URLs with keys, and the split of traffic over their deployments.",
 }
 _EXAMPLES = {

@@ -7,7 +7,14 @@ from typing import Any
 from knack.arguments import ArgumentsContext
 from knack.commands import CLICommandsLoader, CommandGroup
 
-from endpoints.cli.tables import assets_table, deployments_table, endpoints_table, plan_table, revisions_table
+from endpoints.cli.tables import (
+    assets_table,
+    deployments_table,
+    endpoints_table,
+    plan_table,
+    revisions_table,
+    settings_table,
+)
 
 _ROOM = "endpoints.cli.commands"
 
@@ -16,8 +23,8 @@ _WORDS = (
     "add against all-traffic auth-mode build-context conda-file container debug defaults deployment-name "
     "description dockerfile-path download-path endpoint-name file follow force-string help image "
     "include-archived instance key-type label lines list-defaults mirror-traffic name no-wait "
-    "only-show-errors os-type output path query remove request-file resource-group revision set "
-    "skip-script-validation subscription traffic type verbose version workspace-name yes"
+    "note only-show-errors os-type output path query remove request-file resource-group revision set "
+    "skip-script-validation subscription traffic type value verbose version workspace-name yes"
 )
 LONG_FLAGS = frozenset(f"--{word}" for word in _WORDS.split())
 
@@ -43,6 +50,9 @@ class Loader(CLICommandsLoader):  # type: ignore[misc]
             group.command("plan", "plan")
         with _group(self, "", "settings", None) as group:
             group.command("configure", "configure")
+        with _group(self, "setting", "studio", settings_table) as group:
+            for verb in ("list", "set", "reset"):
+                group.command(verb, f"{verb}_settings" if verb == "list" else f"{verb}_setting")
         with _group(self, "account", "settings", None) as group:
             group.command("set", "set_account")
             group.command("show", "show_account")
@@ -73,6 +83,9 @@ class Loader(CLICommandsLoader):  # type: ignore[misc]
                 "files", options_list=["--file", "-f"], nargs="+", action="append", required=True,
                 help="YAML documents of endpoints and deployments, in the order in which they would be applied.",
             )  # fmt: skip
+        with ArgumentsContext(self, "setting") as flags:
+            flags.argument("value", options_list=["--value"], type=int, help="The number; of yes/no settings 1 is yes.")
+            flags.argument("note", options_list=["--note"], help="Why, for the history.")
         with ArgumentsContext(self, "configure") as flags:
             flags.argument("defaults", options_list=["--defaults", "-d"], nargs="+", help="name=value pairs to save.")
             flags.argument("list_defaults", options_list=["--list-defaults", "-l"], help="Show what is saved.")

@@ -82,6 +82,19 @@ def plan_table(result: Rows) -> list[Row]:
     )
 
 
+def settings_table(result: Rows) -> list[Row]:
+    return _rows(
+        result,
+        lambda setting: {
+            "Name": setting.get("name"),
+            "Value": setting.get("value"),
+            "Unit": setting.get("unit"),
+            "Default": setting.get("default"),
+            "What": setting.get("title"),
+        },
+    )
+
+
 def assets_table(result: Rows) -> list[Row]:
     return _rows(
         result,

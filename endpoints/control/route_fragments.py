@@ -1,4 +1,4 @@
-"""One endpoint's routes from its rows. Six queries, whether for one endpoint or for all."""
+"""One endpoint's routes from its rows. Seven queries, whether for one endpoint or for all."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from endpoints.models import (
     OnlineEndpoint,
     TokenSigningKey,
 )
+from endpoints.selectors.studio_settings import setting
 from endpoints.spec import tokens
 from endpoints.spec.routes import (
     MAX_PAYLOAD_BYTES,
@@ -36,9 +37,11 @@ def endpoint_routes(names: Collection[str] | None) -> Iterator[EndpointRoute]:
     """Routes of the named endpoints (None: of all). Those that are being deleted have none."""
     deployments = _deployment_routes(names)
     digests = _key_digests(names)
+    usual_rate = setting("requests_per_second")
     public_keys = dict(TokenSigningKey.objects.order_by("pk").values_list("pk", "public_pem"))
     for endpoint in OnlineEndpoint.objects.filter(_named("name", names), deletion_requested_at=None).order_by("name"):
-        route = _endpoint_route(endpoint, deployments.get(endpoint.pk, {}), digests.get(endpoint.pk, ()))
+        known = deployments.get(endpoint.pk, {}), digests.get(endpoint.pk, ())
+        route = _endpoint_route(endpoint, *known, usual_rate=usual_rate)
         yield msgspec.structs.replace(route, token=_token_rules(endpoint, public_keys))
 
 
@@ -47,7 +50,11 @@ def _named(field: str, names: Collection[str] | None) -> Q:
 
 
 def _endpoint_route(
-    endpoint: OnlineEndpoint, deployments: dict[str, DeploymentRoute], key_digests: tuple[str, ...]
+    endpoint: OnlineEndpoint,
+    deployments: dict[str, DeploymentRoute],
+    key_digests: tuple[str, ...],
+    *,
+    usual_rate: int,
 ) -> EndpointRoute:
     gateway: Mapping[str, Any] = endpoint.gateway_settings
     return EndpointRoute(
@@ -60,7 +67,7 @@ def _endpoint_route(
         deployments=deployments,
         cors_origins=tuple(gateway.get("cors_origins") or ()),
         max_payload_bytes=gateway.get("max_payload_bytes") or MAX_PAYLOAD_BYTES,
-        requests_per_second=gateway.get("requests_per_second") or 0,
+        requests_per_second=gateway.get("requests_per_second") or usual_rate,
     )
 
 

@@ -7,6 +7,7 @@ from endpoints.models.online import DeploymentRevision, Instance, OnlineDeployme
 from endpoints.models.operations import Operation, OperationStep
 from endpoints.models.registry import Model, ModelVersion
 from endpoints.models.routing import RouteFragment, RouteVersion
+from endpoints.models.studio_settings import SettingChange, StudioSetting
 from endpoints.models.telemetry import (
     CapacityRollup,
     ConnectionRollup,
@@ -45,7 +46,9 @@ __all__ = [
     "Rollup",
     "RouteFragment",
     "RouteVersion",
+    "SettingChange",
     "StaleSlot",
+    "StudioSetting",
     "TelemetryLock",
     "TokenSigningKey",
     "TrafficRollup",

@@ -38,6 +38,13 @@ from endpoints.selectors.online import (
 from endpoints.selectors.operations import get_operation, operations_for
 from endpoints.selectors.registry import get_model_version, model_versions, models_for
 from endpoints.selectors.revisions import RevisionEntry, get_revision, revision_history
+from endpoints.selectors.studio_settings import (
+    SettingState,
+    has_reservation,
+    setting,
+    setting_changes,
+    studio_settings,
+)
 
 __all__ = [
     "DeploymentUsage",
@@ -45,6 +52,7 @@ __all__ = [
     "LimitUsage",
     "Mark",
     "RevisionEntry",
+    "SettingState",
     "WhatIf",
     "authorised_deployment",
     "authorised_endpoint",
@@ -66,6 +74,7 @@ __all__ = [
     "get_operation",
     "get_quota_request",
     "get_revision",
+    "has_reservation",
     "instance_types",
     "instances_of",
     "limits_usage",
@@ -86,7 +95,10 @@ __all__ = [
     "revision_now",
     "revisions_of",
     "scoring_uri",
+    "setting",
+    "setting_changes",
     "size_of",
     "sparks",
+    "studio_settings",
     "what_if",
 ]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.conf import settings
 from django.db.models import Count, Max, Q, QuerySet
 
 from endpoints.models import FamilyQuota, InstanceType, OnlineDeployment, OnlineEndpoint, QuotaChange, QuotaRequest
+from endpoints.selectors.studio_settings import has_reservation, settings_in_force
 from endpoints.spec.errors import NotFound
 from endpoints.spec.instance_types import InstanceSize
 from endpoints.spec.quota import most_instances, needed_cores, reserved_instances
+from endpoints.spec.studio_settings import SETTINGS, Group
 from studio.access import actions
 from studio.access.models import User
 from studio.access.policy import grants_of, require
@@ -43,8 +44,8 @@ class FamilyUsage:
         return max(self.limit_cores - self.used_cores - self.reserved_cores, 0)
 
 
-def size_of(row: InstanceType) -> InstanceSize:
-    """The row as a value; a studio may do without the reservation altogether."""
+def size_of(row: InstanceType, *, is_reserving: bool) -> InstanceSize:
+    """The row as a value. is_reserving: a studio may do without the reservation altogether."""
     return InstanceSize(
         name=row.name,
         family=row.family,
@@ -52,7 +53,7 @@ def size_of(row: InstanceType) -> InstanceSize:
         memory_gib=row.memory_gib,
         gpus=row.gpus,
         gpu_model=row.gpu_model,
-        is_exempt=row.is_exempt or not settings.SLIPWAY_QUOTA_RESERVATION,
+        is_exempt=row.is_exempt or not is_reserving,
     )
 
 
@@ -107,7 +108,7 @@ def what_if(user: User, *, instance_type: str, instance_count: int) -> WhatIf:
     row = instance_types(user).filter(name__iexact=instance_type).first()
     if row is None:
         raise NotFound(f"There is no instance type {instance_type!r}.")
-    size = size_of(row)
+    size = size_of(row, is_reserving=has_reservation())
     usage = next(usage for usage in quota_usage(user) if usage.family == size.family)
     return WhatIf(
         size=size,
@@ -155,7 +156,7 @@ class LimitUsage:
 def limits_usage(user: User) -> list[LimitUsage]:
     """The limits of contract B1 beside what is there; of limits per thing, the fullest one."""
     require(user, actions.QUOTA_READ)
-    limits: dict[str, int] = settings.SLIPWAY_LIMITS
+    values = settings_in_force()
     by_endpoint = OnlineEndpoint.objects.annotate(count=Count("deployments"))
     used: dict[str, int | None] = {
         "endpoints": OnlineEndpoint.objects.count(),
@@ -163,12 +164,14 @@ def limits_usage(user: User) -> list[LimitUsage]:
         "deployments_per_endpoint": by_endpoint.aggregate(most=Max("count"))["most"] or 0,
         "instances_per_deployment": OnlineDeployment.objects.aggregate(most=Max("instance_count"))["most"] or 0,
     }
-    return [LimitUsage(name, used.get(name), limit) for name, limit in limits.items()]
+    names = [name for name, one in SETTINGS.items() if one.group is Group.LIMITS]
+    return [LimitUsage(name, used.get(name), values[name]) for name in names]
 
 
 def usages() -> list[tuple[str, DeploymentUsage]]:
     """What every deployment takes, with its family. Those being deleted count until they are gone."""
-    sizes = {row.name.lower(): size_of(row) for row in InstanceType.objects.all()}
+    is_reserving = has_reservation()
+    sizes = {row.name.lower(): size_of(row, is_reserving=is_reserving) for row in InstanceType.objects.all()}
     rows = OnlineDeployment.objects.order_by("endpoint__name", "colour", "pk")
     found = []
     for endpoint, name, type_name, count in rows.values_list(

@@ -43,6 +43,7 @@ from endpoints.services.registry import (
     restore_model,
     update_model,
 )
+from endpoints.services.studio_settings import action_to_change, set_studio_settings
 from endpoints.services.templates import document_of
 from endpoints.services.uploads import (
     abort_upload,
@@ -61,6 +62,7 @@ __all__ = [
     "Keys",
     "Token",
     "abort_upload",
+    "action_to_change",
     "add_instance_type",
     "append_part",
     "approve_quota_request",
@@ -97,6 +99,7 @@ __all__ = [
     "scale_deployment",
     "set_family_limit",
     "set_family_limits",
+    "set_studio_settings",
     "set_traffic",
     "update_deployment",
     "update_endpoint",

@@ -10,6 +10,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from endpoints.control import routes
+from endpoints.control.wanted import settings_of
 from endpoints.models import DeploymentRevision, OnlineDeployment, OnlineEndpoint, Operation
 from endpoints.selectors import authorised_deployment, authorised_endpoint
 from endpoints.services import limits, quota, templates
@@ -58,6 +59,7 @@ def create_deployment(
         split = _split_when_ready(actor, endpoint, wanted.name, all_traffic=all_traffic, traffic=traffic)
         size = quota.find_size(wanted.instance_type)
         limits.require_instance_count(wanted.instance_count)
+        limits.require_request_timeout(wanted.request_settings.request_timeout_ms)
         template = templates.resolve(actor, wanted, instance_type=size.name, check_script=not skip_script_validation)
         found = quota.take(size, wanted.instance_count, endpoint=endpoint.name, deployment=wanted.name)
         deployment = OnlineDeployment.objects.create(
@@ -181,6 +183,7 @@ def update_deployment(
         revision = assets.get(number=deployment.revision)
         revision.deployment = deployment
         wanted = _read_change(document, revision)
+        _require_timeout(wanted, revision)
         size = quota.find_size(wanted.instance_type)
         template = templates.resolve(
             actor, wanted, instance_type=size.name, check_script=not skip_script_validation, current=revision
@@ -190,6 +193,13 @@ def update_deployment(
             return None
         found = _take_quota(deployment, wanted.instance_count, size_name=size.name)
         return _apply(actor, deployment, revision, difference, found)
+
+
+def _require_timeout(wanted: OnlineDeploymentDocument, revision: DeploymentRevision) -> None:
+    """A time-out that stays is never refused, whatever became of the limit."""
+    timeout_ms = wanted.request_settings.request_timeout_ms
+    if timeout_ms != settings_of(revision).requests.request_timeout_ms:
+        limits.require_request_timeout(timeout_ms)
 
 
 def _locked_deployment(known: OnlineDeployment) -> OnlineDeployment:

@@ -10,6 +10,7 @@ from django.utils import timezone
 from endpoints.control.endpoints import finish
 from endpoints.models import OnlineDeployment, OnlineEndpoint, Operation
 from endpoints.selectors import authorised_endpoint
+from endpoints.selectors.studio_settings import setting
 from endpoints.services import limits
 from endpoints.services.credentials import make_keys, signing_key
 from endpoints.services.operations import Change, begin_endpoint_change
@@ -166,9 +167,7 @@ def _require_valid_split(
     traffic: Mapping[str, int], mirror: Mapping[str, int], *, deployments: list[str] | tuple[str, ...]
 ) -> None:
     problems = traffic_problems(traffic, deployments=deployments)
-    problems += mirror_problems(
-        mirror, traffic=traffic, deployments=deployments, max_percent=limits.limit("mirror_percent")
-    )
+    problems += mirror_problems(mirror, traffic=traffic, deployments=deployments, max_percent=setting("mirror_percent"))
     if not problems:
         return
     advice = " Create the deployments first, then set the traffic." if not deployments else ""

@@ -16,7 +16,7 @@ from endpoints.control import environments as builds
 from endpoints.environments import EnvironmentSpec, build_key
 from endpoints.models import Environment, EnvironmentBuild, EnvironmentVersion, Upload
 from endpoints.selectors import environment_versions, get_environment_version
-from endpoints.services import limits
+from endpoints.selectors.studio_settings import setting
 from endpoints.services.registry import next_version, tree_at
 from endpoints.spec.documents import EnvironmentContent, EnvironmentDocument
 from endpoints.spec.errors import Conflict, FieldError, Invalid, LimitExceeded
@@ -137,7 +137,7 @@ def _context(actor: User, document: EnvironmentContent, at: str) -> tuple[str, s
         return "", ""
     field = f"{at}build.path"
     tree = tree_at(actor, document.build.path, field=field)
-    most_files, most_bytes = limits.limit("build_context_files"), limits.limit("build_context_bytes")
+    most_files, most_bytes = setting("build_context_files"), setting("build_context_bytes")
     if tree.file_count > most_files or tree.size_bytes > most_bytes:
         message = (
             f"A build context may have {most_files} files and {most_bytes:,} bytes; "

@@ -10,6 +10,7 @@ from django.db import transaction
 
 from endpoints.models import FamilyQuota, InstanceType, QuotaChange
 from endpoints.selectors.compute import size_of, usages
+from endpoints.selectors.studio_settings import has_reservation
 from endpoints.spec.errors import FieldError, Invalid
 from endpoints.spec.instance_types import BUILTIN, InstanceSize
 from endpoints.spec.quota import require_quota
@@ -47,7 +48,7 @@ def find_size(name: str) -> InstanceSize:
     """The instance type of that name, whatever its case. Invalid names the nearest one there is."""
     row = InstanceType.objects.filter(name__iexact=name.strip()).first()
     if row:
-        return size_of(row)
+        return size_of(row, is_reserving=has_reservation())
     names = {known.lower(): known for known in InstanceType.objects.values_list("name", flat=True)}
     near = difflib.get_close_matches(name.strip().lower(), names, n=1)
     hint = f"Did you mean {names[near[0]]}?" if near else "The studio's instance types are listed with its quota."

@@ -14,6 +14,7 @@ from endpoints.assets.download import iter_zip
 from endpoints.assets.store import MissingAsset
 from endpoints.models import Model, ModelVersion, Upload
 from endpoints.selectors import get_model_version, model_versions
+from endpoints.services import limits
 from endpoints.services.store import asset_store
 from endpoints.services.uploads import get_upload
 from endpoints.spec.documents import FileLocation, LocationKind, ModelDocument
@@ -52,6 +53,7 @@ def register_model_document(actor: User, *, document: ModelDocument) -> ModelVer
     """The same from a document whose `path` is an upload or a stored tree."""
     require(actor, actions.MODELS_WRITE)
     tree = tree_at(actor, document.path, field="path")
+    limits.require_model_files(tree.file_count)
     row = save_model_version(actor, document, tree)
     audit.record(actor, actions.MODELS_WRITE, target=f"model {row}", summary="Register the model")
     return row

@@ -15,8 +15,9 @@ from endpoints.spec.schema import Document, Integer, Number, Problem, Shape, Tex
 
 DeploymentName = Annotated[str, Text(deployment_name_problem, is_lowered=True)]
 
-MAX_REQUEST_TIMEOUT_MS = 180_000
-MAX_INSTANCES_PER_DEPLOYMENT = 50
+# What no studio can be set beyond; what this one allows is its settings' to say.
+MAX_REQUEST_TIMEOUT_MS = 3_600_000
+MAX_INSTANCES_PER_DEPLOYMENT = 1000
 SMALL_INSTANCE_TYPES = frozenset({"standard_ds1_v2", "standard_ds2_v2"})
 RECOMMENDED_INSTANCE_TYPE = "Standard_DS3_v2"
 

@@ -23,6 +23,7 @@ DEPLOYMENTS_DELETE = f"{_ONLINE}/deployments/delete"
 LOGS_READ = f"{_ONLINE}/deployments/logs/read"
 
 # Asked for the workspace.
+WORKSPACE_WRITE = f"{_WORKSPACE}/write"
 MODELS_READ = f"{_WORKSPACE}/models/read"
 MODELS_WRITE = f"{_WORKSPACE}/models/write"
 MODELS_DELETE = f"{_WORKSPACE}/models/delete"
@@ -49,6 +50,7 @@ ENDPOINT_ACTIONS: tuple[str, ...] = (
     LOGS_READ,
 )
 WORKSPACE_ACTIONS: tuple[str, ...] = (
+    WORKSPACE_WRITE,
     MODELS_READ,
     MODELS_WRITE,
     MODELS_DELETE,

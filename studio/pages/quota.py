@@ -6,7 +6,6 @@ import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from django.conf import settings
 from django.contrib import messages
 from django.forms import BoundField
 from django.http import HttpResponse, QueryDict
@@ -16,6 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from endpoints import selectors, services
 from endpoints.selectors import DeploymentUsage, FamilyUsage, LimitUsage
 from endpoints.spec.errors import Invalid
+from endpoints.spec.studio_settings import SETTINGS
 from studio.access import actions
 from studio.access.models import User
 from studio.access.policy import grants_of, require
@@ -25,15 +25,6 @@ from studio.pages.answers import Request, go, page
 from studio.pages.lists import page_of
 
 SHOWN_CHANGES = 5
-LIMIT_WORDS = {
-    "endpoints": "Endpoints",
-    "deployments": "Deployments in all",
-    "deployments_per_endpoint": "Deployments of one endpoint",
-    "instances_per_deployment": "Instances of one deployment",
-    "mirror_percent": "Percent of live requests mirrored",
-    "build_context_files": "Files of a build context",
-    "build_context_bytes": "Bytes of a build context",
-}
 COLUMNS = ("family", "endpoint", "deployment", "instance_type", "instances", "in_use", "reserved", "free", "limit")
 
 
@@ -111,11 +102,11 @@ def _context(user: User, usages: list[FamilyUsage], form: LimitsForm | None, *, 
         "rows": sorted(rows, key=lambda row: not row.usage.used_cores),
         "form": form,
         "may_write": may_write,
-        "has_reservation": settings.SLIPWAY_QUOTA_RESERVATION,
+        "has_reservation": selectors.has_reservation(),
         "what_if_form": WhatIfForm(types=[row.name for row in types]),
         "requests": list(selectors.quota_requests(user)[:10]),
         "changes": list(selectors.quota_history(user)[:SHOWN_CHANGES]),
-        "limits": [LimitRow(LIMIT_WORDS.get(one.name, one.name), one) for one in selectors.limits_usage(user)],
+        "limits": [LimitRow(SETTINGS[one.name].title, one) for one in selectors.limits_usage(user)],
         "type_count": len(types),
     }
 

@@ -84,6 +84,7 @@ def _areas(user: User) -> tuple[Area, ...]:
         Area("Quota", "quota", "Govern"),
         *((Area("Access", "access:overview"),) if grants_of(user).allows(actions.ROLES_READ) else ()),
         Area("Activity", "operations:list"),
+        *((Area("Settings", "settings"),) if grants_of(user).allows(actions.QUOTA_READ) else ()),
         Area("API tokens", "tokens:list"),
         Area("API docs", "api-docs"),
     )

@@ -24,6 +24,7 @@ from studio.pages import (
     quota_requests,
     revisions,
     session,
+    studio_settings,
     tokens,
 )
 
@@ -104,6 +105,11 @@ quota_urls: Patterns = [
     path("instance-types/<str:name>/edit/", instance_types.type_edit, name="type-edit"),
 ]
 
+settings_urls: Patterns = [
+    path("settings/history/", studio_settings.history, name="history"),
+    path("settings/<str:name>/reset/", studio_settings.reset, name="reset"),
+]
+
 access_urls: Patterns = [
     path("access/", access.overview, name="overview"),
     path("access/why/", access.why, name="why"),
@@ -143,11 +149,13 @@ urlpatterns: Patterns = [
     path("sign-out/", session.sign_out, name="sign-out"),
     path("theme/", session.theme, name="theme"),
     path("quota/", quota.quota, name="quota"),
+    path("settings/", studio_settings.settings_page, name="settings"),
     path("", include((endpoint_urls, "endpoints"))),
     path("", include((deployment_urls, "deployments"))),
     path("", include((model_urls, "models"))),
     path("", include((environment_urls, "environments"))),
     path("", include((quota_urls, "quota"))),
+    path("", include((settings_urls, "settings"))),
     path("", include((access_urls, "access"))),
     path("", include((operation_urls, "operations"))),
     path("", include((token_urls, "tokens"))),

@@ -110,7 +110,10 @@ def capacity_of(user: User) -> Capacity:
     """What this studio has to offer to `user` now."""
     host_cores, host_memory_gib = psutil.cpu_count() or 1, psutil.virtual_memory().total / _GIB
     has_gpu = has_nvidia_gpu()
-    options = [_option(row, has_gpu, host_cores, host_memory_gib) for row in selectors.instance_types(user)]
+    rows, is_reserving = selectors.instance_types(user), selectors.has_reservation()
+    options = [
+        _option(row, size_of(row, is_reserving=is_reserving), has_gpu, host_cores, host_memory_gib) for row in rows
+    ]
     options.sort(key=lambda option: SHORTLIST.index(option.name) if option.name in SHORTLIST else len(SHORTLIST))
     try:
         families = {usage.family: usage for usage in selectors.quota_usage(user)}
@@ -124,8 +127,9 @@ def has_nvidia_gpu(devices: Path = Path("/dev")) -> bool:
     return any(devices.glob("nvidia[0-9]*"))
 
 
-def _option(row: InstanceType, has_gpu: bool, host_cores: int, host_memory_gib: float) -> SizeOption:
-    size = size_of(row)
+def _option(
+    row: InstanceType, size: InstanceSize, has_gpu: bool, host_cores: int, host_memory_gib: float
+) -> SizeOption:
     return SizeOption(
         size=size,
         price=row.price_per_hour.normalize() if row.price_per_hour is not None else None,

@@ -110,6 +110,10 @@ RULES = [
     Rule("audit", "get", "audit", 200, REFUSED),
     Rule("quota", "get", "quota", 200, REFUSED),
     Rule("quota-family", "put", "quota/DSv2", 200, REFUSED, {"limit_cores": 24}),
+    Rule("settings", "get", "settings", 200, REFUSED),
+    Rule("settings-history", "get", "settings/history", 200, REFUSED),
+    Rule("setting", "put", "settings/endpoints", 200, REFUSED, {"value": 50}),
+    Rule("setting", "delete", "settings/endpoints", 200, REFUSED),
     Rule("schema", "get", "schema", 200, OWN),
     Rule("unknown", "get", "no-such-thing", 404, OWN),
 ]

@@ -26,7 +26,7 @@ WORDS = {
     "request_id": "1",
 }
 NAMES = {"endpoints": "diabetes-risk", "deployments": "blue", "models": "diabetes", "environments": "sklearn"}
-NAMES |= {"quota": "Standard_DS3_v2", "deploy": "endpoint"}
+NAMES |= {"quota": "Standard_DS3_v2", "settings": "endpoints", "deploy": "endpoint"}
 UUID = "00000000-0000-4000-8000-000000000000"
 
 

@@ -82,6 +82,8 @@ PAGES = [
     Page("quota:types", fragment="data-fragment"),
     Page("quota:type-add", fragment="data-fragment"),
     Page("quota:type-edit", ("standard_ds3_v2",), fragment="data-fragment"),
+    Page("settings"),
+    Page("settings:history"),
     Page("tokens:list", refused=200),
     Page("tokens:create", refused=200, fragment="data-fragment"),
 ]

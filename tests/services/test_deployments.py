@@ -220,10 +220,10 @@ def test_an_unknown_instance_type_is_told_with_the_nearest(teammate: User) -> No
 
 
 def test_the_studios_limits_are_kept(teammate: User, settings: object) -> None:
-    settings.SLIPWAY_LIMITS = {**settings.SLIPWAY_LIMITS, "deployments_per_endpoint": 1}  # type: ignore[attr-defined]
+    settings.SLIPWAY_DEFAULTS = {**settings.SLIPWAY_DEFAULTS, "deployments_per_endpoint": 1}  # type: ignore[attr-defined]
     world.endpoint(teammate)
     world.deploy(teammate)
-    with pytest.raises(OutOfQuota, match="SLIPWAY_LIMIT_DEPLOYMENTS_PER_ENDPOINT"):
+    with pytest.raises(OutOfQuota, match="deployments_per_endpoint"):
         world.deploy(teammate, name="green")
 
 

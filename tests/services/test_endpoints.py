@@ -128,7 +128,7 @@ def test_deleting_an_endpoint_deletes_its_deployments_whatever_their_traffic(tea
 
 
 def test_there_is_room_for_so_many_endpoints(teammate: User, settings: Any) -> None:
-    settings.SLIPWAY_LIMITS = {**settings.SLIPWAY_LIMITS, "endpoints": 1}
+    settings.SLIPWAY_DEFAULTS = {**settings.SLIPWAY_DEFAULTS, "endpoints": 1}
     world.endpoint(teammate)
     with pytest.raises(OutOfQuota, match="allows 1 endpoints and has 1"):
         world.endpoint(teammate, "fraud")
@@ -168,7 +168,7 @@ def test_gateway_settings_are_stored_without_defaults_and_said_again_change_noth
 def test_a_studio_may_allow_more_to_be_mirrored(teammate: User, settings: Any) -> None:
     world.endpoint(teammate)
     world.deploy(teammate)
-    settings.SLIPWAY_LIMITS = {**settings.SLIPWAY_LIMITS, "mirror_percent": 80}
+    settings.SLIPWAY_DEFAULTS = {**settings.SLIPWAY_DEFAULTS, "mirror_percent": 80}
     services.set_traffic(teammate, name="risk", traffic={}, mirror_traffic={"blue": 80})
     with pytest.raises(Invalid, match="At most 80 percent"):
         services.set_traffic(teammate, name="risk", traffic={}, mirror_traffic={"blue": 81})

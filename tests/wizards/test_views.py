@@ -191,7 +191,7 @@ def test_a_refusal_at_the_end_keeps_the_draft_and_says_why(browser: Client, draf
 def test_what_the_steps_cannot_foresee_is_shown_on_the_review(
     browser: Client, draft: DeploymentDraft, settings
 ) -> None:
-    settings.SLIPWAY_LIMITS = settings.SLIPWAY_LIMITS | {"endpoints": 0}
+    settings.SLIPWAY_DEFAULTS = settings.SLIPWAY_DEFAULTS | {"endpoints": 0}
     answer = browser.post(address(draft, "review"))
     page = answer.content.decode()
     assert answer.status_code == 422

@@ -8,17 +8,15 @@ from dataclasses import fields, replace
 from django import forms
 from django.conf import settings
 
-from endpoints import services
+from endpoints import selectors, services
 from endpoints.spec.documents import MAX_INSTANCES_PER_DEPLOYMENT, Probe, RequestSettings
 from studio.wizards.answers import Answers, ComputeAnswer
 from studio.wizards.capacity import Capacity, QuotaSum, SizeOption, capacity_of
 from studio.wizards.steps.base import Step
 
-MAX_TIMEOUT_MS = 180_000
 
-
-def _number(label: str, initial: int, *, most: int | None = None) -> forms.IntegerField:
-    return forms.IntegerField(label=label, required=False, min_value=1, max_value=most, initial=initial)
+def _number(label: str, initial: int) -> forms.IntegerField:
+    return forms.IntegerField(label=label, required=False, min_value=1, initial=initial)
 
 
 def _probe(prefix: str) -> dict[str, forms.IntegerField]:
@@ -42,7 +40,7 @@ class ComputeStep(Step):
         help_text="Three or more survive the loss of one.",
     )
     backend = forms.ChoiceField(label="Run as", required=False, help_text="Containers are kept from each other.")
-    request_timeout_ms = _number("Time-out, ms", 5000, most=MAX_TIMEOUT_MS)
+    request_timeout_ms = _number("Time-out, ms", 5000)
     max_concurrent_requests_per_instance = _number("At once", 1)
     max_queue_wait_ms = _number("Wait at most, ms", 500)
     liveness_initial_delay, liveness_period, liveness_timeout, liveness_failure_threshold = _probe("liveness").values()
@@ -62,6 +60,7 @@ class ComputeStep(Step):
             self.choose("backend", [("", f"{usual} (as usual)"), *names.items()])
 
     def clean(self) -> None:
+        self._check_limits()
         option = self.chosen
         if option is None:
             return
@@ -72,6 +71,13 @@ class ComputeStep(Step):
         quota = self.capacity.check(option, count) if count else None
         if quota and not quota.fits:
             self.refuse("instance_count", "Not enough quota: see below what would fit.")
+
+    def _check_limits(self) -> None:
+        for name in ("request_timeout_ms", "instance_count"):
+            wanted = self.cleaned_data.get(name) or 0
+            most = selectors.setting("instances_per_deployment" if name == "instance_count" else name)
+            if wanted > most:
+                self.refuse(name, f"This studio allows {most} at most.")
 
     def extend(self, so_far: Answers) -> Answers:
         answer = ComputeAnswer(
