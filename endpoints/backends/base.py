@@ -6,7 +6,7 @@ beyond what the target keeps: `observe` must tell the truth after any crash of t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -69,6 +69,7 @@ class InstanceTemplate:
     entry_script: path of the scoring script within the code tree. cpu_cores, memory_bytes: limits, None for none.
     has_egress: whether it may reach beyond its endpoint's network; only containers can be kept from it.
     environment_variables: the user's; they lose against the ones the contract sets.
+    gpus: how many, or what part of one; only containers are given any.
     own_server_port: where the image's own server listens; 0 where ours is to be run in it.
     """
 
@@ -85,6 +86,7 @@ class InstanceTemplate:
     model_mount_path: str = ""
     has_egress: bool = True
     own_server_port: int = 0
+    gpus: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +155,11 @@ class Backend(Protocol):
 
     def observe(self, deployment: DeploymentRef) -> tuple[ObservedInstance, ...]:
         """Every instance there is, exited ones too until they are stopped."""
+
+    def observe_many(
+        self, deployments: Sequence[DeploymentRef]
+    ) -> Mapping[DeploymentRef, tuple[ObservedInstance, ...]]:
+        """What `observe` says of each, asked for together; `pid` of one that runs may be left out."""
 
     def remove(self, deployment: DeploymentRef) -> None:
         """End everything of the deployment and leave no process, port or file behind (kept logs excepted)."""

@@ -7,10 +7,12 @@ virtual machine its containers' addresses cannot be reached from here: it must b
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import functools
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ import docker
 from docker.errors import APIError, NotFound
 
 from endpoints.assets import AssetStore
-from endpoints.backends import docker_container
+from endpoints.backends import docker_container, docker_gpus
 from endpoints.backends.base import (
     DeploymentRef,
     InstanceTemplate,
@@ -107,13 +109,38 @@ class DockerBackend:
                     advice="Build the environment for docker, or choose the process backend for this deployment.",
                 )
             )
-        container = self._container(start.instance_id) or self._create(deployment, start)
+        container = self._container(start.instance_id) or self._made(deployment, start)
         if container.status == "created" and not container.attrs["State"].get("Error"):
             # What the runtime refuses is kept in the container's state, where `observe` finds it.
             with contextlib.suppress(APIError):
                 container.start()
 
-    def _create(self, deployment: DeploymentRef, start: StartInstance) -> Any:
+    def _made(self, deployment: DeploymentRef, start: StartInstance) -> Any:
+        """The new container; where it needs GPUs, no other is given any at the same moment."""
+        if not start.template.gpus:
+            return self._create(deployment, start)
+        self._home.root.mkdir(parents=True, exist_ok=True)
+        with (self._home.root / ".gpus.lock").open("ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            labels = self._gpu_labels()
+            gpus = docker_gpus.gpus_of(self._host)
+            parts = docker_gpus.choose(start.template.gpus, gpus, docker_gpus.taken(labels))
+            return self._create(deployment, start, gpus=parts)
+
+    def _gpu_labels(self) -> list[str]:
+        """What every container on this engine was given, whichever studio it belongs to."""
+        wanted = {"label": [docker_gpus.LABEL], "status": ["created", "running", "paused", "restarting"]}
+        return [each["Labels"][docker_gpus.LABEL] for each in self.client.api.containers(all=True, filters=wanted)]
+
+    def gpu_room(self, gpus: float) -> int:
+        """How many more instances with so many GPUs each there is room for now."""
+        with engine_errors():
+            given = docker_gpus.taken(self._gpu_labels())
+            return docker_gpus.most_more(gpus, docker_gpus.gpus_of(self._host), given)
+
+    def _create(
+        self, deployment: DeploymentRef, start: StartInstance, *, gpus: Mapping[str, float] | None = None
+    ) -> Any:
         run = self._instance(deployment, start.instance_id) / "run"
         log = self._log_folder(deployment) / start.instance_id
         for folder in (run, log):
@@ -133,6 +160,9 @@ class DockerBackend:
         }
         if start.template.own_server_port:
             labels["slipway.port"] = str(start.template.own_server_port)
+        if gpus:
+            labels[docker_gpus.LABEL] = docker_gpus.as_label(gpus)
+            options["device_requests"] = docker_gpus.device_requests(gpus)
         try:
             return self.client.containers.create(
                 **options, name=self._name(start.instance_id), labels=labels, network=network
@@ -165,22 +195,22 @@ class DockerBackend:
         if container is None:
             shutil.rmtree(folder, ignore_errors=True)
         elif container.status not in {"running", "paused", "restarting"}:
-            self._finish(deployment, container)
+            self._finish(deployment, stop.instance_id)
         else:
             folder.mkdir(parents=True, exist_ok=True)
             request_stop(folder, self._now() + timedelta(seconds=stop.grace_s))
             with contextlib.suppress(APIError):  # it has just ended by itself
                 container.kill(signal=container.attrs["Config"].get("StopSignal") or "SIGTERM")
 
-    def _finish(self, deployment: DeploymentRef, container: Any) -> None:
+    def _finish(self, deployment: DeploymentRef, instance_id: str) -> None:
         """End a container at once and forget it."""
         with contextlib.suppress(NotFound):
             try:
-                container.remove(force=True, v=True)
+                self.client.api.remove_container(self._name(instance_id), force=True, v=True)
             except APIError as error:
                 if error.status_code != _CONFLICT:  # being removed already
                     raise
-        shutil.rmtree(self._instance(deployment, container.labels["slipway.instance"]), ignore_errors=True)
+        shutil.rmtree(self._instance(deployment, instance_id), ignore_errors=True)
 
     def remove(self, deployment: DeploymentRef) -> None:
         with translated(), engine_errors():
@@ -190,7 +220,7 @@ class DockerBackend:
             while time.monotonic() < deadline and any(c.status == "running" for c in self._containers(deployment)):
                 self._pause(_LOOK_S)
             for container in self._containers(deployment):
-                self._finish(deployment, container)
+                self._finish(deployment, container.labels["slipway.instance"])
             root = self._root(deployment)
             shutil.rmtree(root, ignore_errors=True)
             with contextlib.suppress(OSError):  # other deployments of the endpoint are still there
@@ -217,12 +247,11 @@ class DockerBackend:
         with translated(), engine_errors():
             in_use = set()
             for container in self._all(f"slipway.studio={self._studio}"):
-                labels = container.labels
-                deployment = DeploymentRef(labels["slipway.endpoint"], labels["slipway.deployment"])
+                deployment = _owner(container.labels)
                 if self._root(deployment).exists():
-                    in_use.add(labels["slipway.server"])
+                    in_use.add(container.labels["slipway.server"])
                 else:
-                    self._finish(deployment, container)
+                    self._finish(deployment, container.labels["slipway.instance"])
             self._remove_idle_networks()
             self._stager.collect(servers_in_use=in_use, grace_s=grace_s)
 
@@ -234,19 +263,45 @@ class DockerBackend:
             found = (self._observe(deployment, container) for container in self._containers(deployment))
             return tuple(sorted((item for item in found if item), key=lambda item: item.instance_id))
 
+    def observe_many(
+        self, deployments: Sequence[DeploymentRef]
+    ) -> Mapping[DeploymentRef, tuple[ObservedInstance, ...]]:
+        """One question for all of them, and one more for each container that does not simply run."""
+        with translated(), engine_errors():
+            found: dict[DeploymentRef, list[ObservedInstance]] = defaultdict(list)
+            labels = {"label": [f"slipway.studio={self._studio}"]}
+            for summary in self.client.api.containers(all=True, filters=labels):
+                deployment = _owner(summary["Labels"])
+                if seen := self._glimpsed(deployment, summary):
+                    found[deployment].append(seen)
+            return {each: tuple(found[each]) for each in deployments}
+
+    def _glimpsed(self, deployment: DeploymentRef, summary: Mapping[str, Any]) -> ObservedInstance | None:
+        if summary["State"] == "running":
+            return self._seen(deployment, docker_container.attributes_of(summary), summary["Id"])
+        try:
+            return self._observe(deployment, self.client.containers.get(summary["Id"]))
+        except NotFound:
+            return None
+
     def _observe(self, deployment: DeploymentRef, container: Any) -> ObservedInstance | None:
-        folder = self._instance(deployment, container.labels["slipway.instance"])
-        if "slipway.port" in container.labels:
-            keep_console(container, self._log_folder(deployment) / container.labels["slipway.instance"])
+        return self._seen(deployment, container.attrs, container.id)
+
+    def _seen(self, deployment: DeploymentRef, attributes: Mapping[str, Any], id_: str) -> ObservedInstance | None:
+        labels, state = attributes["Config"]["Labels"], attributes["State"]["Status"]
+        folder = self._instance(deployment, labels["slipway.instance"])
+        printed = functools.partial(self.client.api.logs, id_)
+        if "slipway.port" in labels:
+            keep_console(printed, self._log_folder(deployment) / labels["slipway.instance"])
         stop = read(folder / "stop.json", Stop)
-        if stop and (container.status == "exited" or self._now() >= stop.deadline):
-            self._finish(deployment, container)
+        if stop and (state == "exited" or self._now() >= stop.deadline):
+            self._finish(deployment, labels["slipway.instance"])
             return None
         return docker_container.observed(
-            container.attrs,
+            attributes,
             run=folder / "run",
             is_stopping=stop is not None,
-            console=lambda: container.logs(tail=_CONSOLE_LINES).decode("utf-8", "replace").splitlines(),
+            console=lambda: printed(tail=_CONSOLE_LINES).decode("utf-8", "replace").splitlines(),
         )
 
     def logs(
@@ -297,3 +352,7 @@ class DockerBackend:
 
     def _log_folder(self, deployment: DeploymentRef) -> Path:
         return self._home.deployment_logs(deployment.endpoint, deployment.deployment)
+
+
+def _owner(labels: Mapping[str, str]) -> DeploymentRef:
+    return DeploymentRef(labels["slipway.endpoint"], labels["slipway.deployment"])

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from docker.errors import APIError
 
@@ -16,14 +16,17 @@ from endpoints.spec.loglines import LogWriter
 _MOST_LINES = 2000
 
 
-def keep_console(container: Any, folder: Path) -> None:
-    """Append what the container has printed since the last time to the log of the inference server in `folder`."""
+def keep_console(printed: Callable[..., bytes], folder: Path) -> None:
+    """Append what a container has printed since the last time to the log of the inference server in `folder`.
+
+    printed: the engine's logs of the container, with their options.
+    """
     mark = folder / "console.mark"
     log = folder / f"{INFERENCE_SERVER}.jsonl"
     last = mark.read_text(encoding="ascii") if mark.exists() else ""
     since = _seconds(last) if last else 0.0
     with contextlib.suppress(APIError):  # it is just being removed
-        output = container.logs(timestamps=True, since=since, tail=_MOST_LINES) if since else _all(container)
+        output = printed(timestamps=True, tail=_MOST_LINES, **({"since": since} if since else {}))
         lines = [line.partition(" ") for line in output.decode("utf-8", "replace").splitlines() if line.strip()]
         fresh = sorted((stamp, text) for stamp, _, text in lines if stamp > last)
         for stamp, text in fresh:
@@ -31,10 +34,6 @@ def keep_console(container: Any, folder: Path) -> None:
             writer.write(text.rstrip())
         if fresh:
             mark.write_text(fresh[-1][0], encoding="ascii")
-
-
-def _all(container: Any) -> bytes:
-    return bytes(container.logs(timestamps=True, tail=_MOST_LINES))
 
 
 def _seconds(stamp: str) -> float:

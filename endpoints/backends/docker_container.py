@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -197,6 +197,16 @@ def _fate(attributes: Mapping[str, Any], *, is_out_of_memory: bool) -> Failure |
 def _address(attributes: Mapping[str, Any]) -> str:
     networks = attributes["NetworkSettings"]["Networks"] or {}
     return next((network["IPAddress"] for network in networks.values() if network.get("IPAddress")), "")
+
+
+def attributes_of(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """A running container's line in the engine's list, in the shape that `observed` reads."""
+    return {
+        "Config": {"Labels": summary["Labels"]},
+        "State": {"Status": summary["State"]},
+        "Created": datetime.fromtimestamp(summary["Created"], UTC).isoformat(),
+        "NetworkSettings": summary.get("NetworkSettings") or {"Networks": {}},
+    }
 
 
 def _moment(text: str) -> datetime:

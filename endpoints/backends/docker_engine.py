@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import docker
@@ -17,13 +19,51 @@ from endpoints.spec.failure import Failure
 from endpoints.spec.states import FailureCode
 
 _TIMEOUT_S = 30
-_PING_TIMEOUT_S = 3
+_PING_TIMEOUT_S = 2
+# An answer so fresh needs no other.
+_TRUSTED_S = 1.0
+# An engine that did not answer is not asked again before.
+_AWAY_S = 5.0
+
+
+class Pulse:
+    """Whether an engine answers, found out by one thread for all.
+
+    A call to an engine that hangs lasts as long as its timeout, and every deployment makes such calls: without this
+    they would take all threads of a worker, and deployments that need no engine would wait behind them.
+    """
+
+    def __init__(self, ping: Callable[[], None], *, now: Callable[[], float] = time.monotonic) -> None:
+        self._ping, self._now = ping, now
+        self._guard = threading.Lock()
+        self._until = float("-inf")
+        self._trouble: Temporary | None = None
+
+    def require(self) -> None:
+        """Return where it answered lately or answers now, else raise Temporary."""
+        if self._now() >= self._until:
+            with self._guard:
+                if self._now() >= self._until:  # nobody found out while this one waited
+                    self._feel()
+        if self._trouble is not None:
+            raise Temporary(str(self._trouble), retry_in=self._trouble.retry_in)
+
+    def _feel(self) -> None:
+        try:
+            with engine_errors():
+                self._ping()
+        except Temporary as trouble:
+            self._trouble, self._until = trouble, self._now() + _AWAY_S
+        else:
+            self._trouble, self._until = None, self._now() + _TRUSTED_S
 
 
 def connect() -> docker.DockerClient:
     """The engine DOCKER_HOST names; one connection pool a process. Raises Temporary when it does not answer."""
+    host = os.environ.get("DOCKER_HOST", "")
+    _pulse(host).require()
     with engine_errors():
-        return _client(os.environ.get("DOCKER_HOST", ""))
+        return _client(host)
 
 
 def is_configured() -> bool:
@@ -36,19 +76,28 @@ def engine_trouble() -> str:
     if not is_configured():
         return "There is no Docker engine on this machine: install one, or set DOCKER_HOST to where one listens."
     try:
-        client = docker.from_env(timeout=_PING_TIMEOUT_S)
-        try:
-            client.ping()
-        finally:
-            client.close()
-    except (DockerException, requests.exceptions.RequestException) as error:
-        return f"The Docker engine does not answer: {error}."
+        _pulse(os.environ.get("DOCKER_HOST", "")).require()
+    except Temporary as trouble:
+        return str(trouble)
     return ""
 
 
 @functools.lru_cache(maxsize=4)
 def _client(_: str) -> docker.DockerClient:
     return docker.from_env(timeout=_TIMEOUT_S)
+
+
+@functools.lru_cache(maxsize=4)
+def _pulse(_: str) -> Pulse:
+    return Pulse(_ping)
+
+
+def _ping() -> None:
+    client = docker.from_env(timeout=_PING_TIMEOUT_S)
+    try:
+        client.ping()
+    finally:
+        client.close()
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -121,6 +121,11 @@ class FakeBackend:
             for instance_id in [id_ for id_, instance in instances.items() if self._has_stopped(instance)]:
                 del instances[instance_id]
             return tuple(self._observed(id_, instance) for id_, instance in sorted(instances.items()))
+
+    def observe_many(
+        self, deployments: Sequence[DeploymentRef]
+    ) -> Mapping[DeploymentRef, tuple[ObservedInstance, ...]]:
+        return {deployment: self.observe(deployment) for deployment in deployments}
 
     def _has_stopped(self, instance: _Instance) -> bool:
         return instance.stop_at is not None and self._now() >= instance.stop_at

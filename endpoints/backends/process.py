@@ -10,7 +10,7 @@ import contextlib
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -210,6 +210,11 @@ class ProcessBackend:
         with translated():
             found = (instance.observe(self._now()) for instance in self._instances(deployment))
             return tuple(instance for instance in found if instance is not None)
+
+    def observe_many(
+        self, deployments: Sequence[DeploymentRef]
+    ) -> Mapping[DeploymentRef, tuple[ObservedInstance, ...]]:
+        return {deployment: self.observe(deployment) for deployment in deployments}
 
     # Logs ------------------------------------------------------------------------------------------------------
 

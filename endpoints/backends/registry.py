@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from endpoints.backends.base import Backend
 from endpoints.backends.docker import DockerBackend
-from endpoints.backends.docker_engine import engine_trouble
+from endpoints.backends.docker_engine import connect, engine_errors, engine_trouble
+from endpoints.backends.docker_gpus import gpus_of
 from endpoints.backends.process import ProcessBackend
 from endpoints.spec.errors import Invalid
 from endpoints.spec.home import Home
@@ -21,6 +22,17 @@ def backend_names() -> tuple[str, ...]:
 def backend_trouble(name: str) -> str:
     """Why nothing can be started on the backend just now, in a sentence; "" where it can."""
     return engine_trouble() if name == DockerBackend.name else ""
+
+
+def gpus_on(name: str) -> int | None:
+    """How many GPUs the backend can give to instances; None where it gives none out: those see what the host has.
+
+    Raises Temporary where the engine does not answer.
+    """
+    if name != DockerBackend.name:
+        return None
+    with engine_errors():
+        return len(gpus_of(connect().info()))
 
 
 def get_backend(name: str, home: Home) -> Backend:

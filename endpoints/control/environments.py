@@ -20,6 +20,7 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import F, Q
 
 from endpoints.backends.base import Permanent, Runtime
+from endpoints.backends.docker_engine import engine_trouble
 from endpoints.backends.docker_inventory import has_image
 from endpoints.control import waking
 from endpoints.control.clock import SYSTEM_CLOCK, Clock
@@ -35,8 +36,10 @@ logger = logging.getLogger(__name__)
 
 HEARTBEAT_S = 1.0
 STALE_S = 8.0
-# Builds are bound by network and compiler; the rest of the pool stays free for deployments.
-_slots = threading.BoundedSemaphore(max(2, os.cpu_count() or 2))
+# Builds are bound by network and compiler; the rest of the pool stays free for deployments. Each target has slots of
+# its own, so that an engine that hangs holds up no virtual environment.
+_AT_ONCE = max(2, os.cpu_count() or 2)
+_slots = {target: threading.BoundedSemaphore(_AT_ONCE) for target in ("process", "docker")}
 
 Build = Callable[[EnvironmentSpec, Callable[[], bool]], BuildResult]
 
@@ -92,16 +95,21 @@ def warnings_of(version: EnvironmentVersion, target: str) -> list[str]:
 
 
 def build(key: str, target: str = "process", *, clock: Clock = SYSTEM_CLOCK, builder: Build | None = None) -> None:
-    """Build what `key` names, unless it is built, being built, or nobody registered it. Wakes whoever waits for it."""
+    """Build what `key` names, unless it is built, being built, or nobody registered it. Wakes whoever waits for it.
+
+    While its engine is away a build stays in the queue.
+    """
     version = EnvironmentVersion.objects.filter(build_key=key).order_by("pk").first()
-    if version is None or not _slots.acquire(blocking=False):
+    if version is None or (builder is None and target == "docker" and engine_trouble()):
+        return
+    if not _slots[target].acquire(blocking=False):
         return
     try:
         if not _claim(key, target, clock):
             return
         _finish(key, target, _outcome(version, key, target, clock, builder or _builder_of(target)), clock)
     finally:
-        _slots.release()
+        _slots[target].release()
     _wake_waiting(key)
     wake_due(clock=clock)
 

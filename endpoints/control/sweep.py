@@ -14,10 +14,11 @@ from typing import TypeVar
 
 from django.db.models import F, Q
 
-from endpoints.backends.base import Permanent, Phase, Temporary
+from endpoints.backends.base import ObservedInstance, Permanent, Phase
 from endpoints.control import environments, leases, routes, targets, waking
 from endpoints.control.clock import SYSTEM_CLOCK, Clock
 from endpoints.control.endpoints import finish_due
+from endpoints.control.looking import look_at
 from endpoints.control.observe import ask, health_of
 from endpoints.control.probes import Kind, due
 from endpoints.control.wanted import RunSettings, settings_of
@@ -75,21 +76,40 @@ def glance(*, clock: Clock = SYSTEM_CLOCK) -> set[int]:
     for row in Instance.objects.filter(deployment__in=settled, ended_at=None):
         if row.deployment_id in instances:
             instances[row.deployment_id].append(row)
-    odd = {pk for pk, rows in instances.items() if not _is_as_recorded(deployments[pk], rows)}
+    reports = _reports(deployments[pk] for pk, rows in instances.items() if rows)
+    odd = {pk for pk, rows in instances.items() if not _is_as_recorded(deployments[pk], rows, reports.get(pk))}
     return odd | _probe([row for pk, rows in instances.items() if pk not in odd for row in rows], clock)
 
 
-def _is_as_recorded(deployment: OnlineDeployment, rows: list[Instance]) -> bool:
-    """Whether there are as many instances as there should be, and the target shows them running where they ran."""
+def _reports(deployments: Iterable[OnlineDeployment]) -> dict[int, tuple[ObservedInstance, ...]]:
+    """What the targets report, by deployment id; those whose target cannot say are left out."""
+    by_backend = defaultdict[str, list[OnlineDeployment]](list)
+    for deployment in deployments:
+        by_backend[deployment.backend].append(deployment)
+    reports: dict[int, tuple[ObservedInstance, ...]] = {}
+    for group in by_backend.values():
+        try:
+            backend = targets.backend_of(group[0])
+        except Permanent as trouble:
+            logger.warning("Cannot look at %s: %s", group[0], trouble)
+            continue
+        references = {row.pk: targets.reference(row) for row in group}
+        report = look_at(backend, tuple(references.values()))
+        reports |= {} if report is None else {pk: report[reference] for pk, reference in references.items()}
+    return reports
+
+
+def _is_as_recorded(
+    deployment: OnlineDeployment, rows: list[Instance], observed: tuple[ObservedInstance, ...] | None
+) -> bool:
+    """Whether there are as many instances as there should be, and the target shows them running where they ran.
+
+    A target that could not say (`observed` is None) is asked again; the probes tell whether its instances answer.
+    """
     expected = deployment.instance_count if deployment.observed_revision else 0
     if len(rows) != expected:
         return False
-    if not rows:
-        return True
-    try:
-        observed = targets.backend_of(deployment).observe(targets.reference(deployment))
-    except (Temporary, Permanent) as trouble:
-        logger.warning("Cannot look at %s: %s", deployment, trouble)
+    if not rows or observed is None:
         return True
     there = {each.instance_id: each.port for each in observed if each.phase is Phase.RUNNING}
     recorded = {row.pk: row.port for row in rows if row.state == InstanceState.READY}

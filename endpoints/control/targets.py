@@ -50,6 +50,7 @@ def template(revision: DeploymentRevision, runtime: Runtime) -> InstanceTemplate
         environment_variables=run.environment_variables,
         cpu_cores=float(size.cores) if size else None,
         memory_bytes=round(size.memory_gib * _GIB) if size else None,
+        gpus=size.gpus if size else 0.0,
         max_concurrent_requests=run.requests.max_concurrent_requests_per_instance,
         request_timeout_ms=run.requests.request_timeout_ms,
         model_mount_path=run.model_mount_path,

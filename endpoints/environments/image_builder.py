@@ -27,7 +27,7 @@ from docker.types import Mount
 from endpoints.assets import AssetStore, MissingAsset
 from endpoints.environments.build_lock import build_lock
 from endpoints.environments.builds import BuildCanceled, BuildFailed, BuildResult
-from endpoints.environments.image_context import build_context, check_limits
+from endpoints.environments.image_context import build_context
 from endpoints.environments.image_map import ImageMap, image_map
 from endpoints.environments.package_index import environment_for_uv, without_credentials
 from endpoints.environments.spec import EnvironmentSpec, Recipe, build_key, recipe_of, shown_version
@@ -205,7 +205,6 @@ class ImageBuilder:
         warnings: list[str],
     ) -> str:
         """The user's own Dockerfile as an image, to which only a way to run the scoring server is added."""
-        check_limits(self._store.tree(spec.context_digest))
         tag = f"{self._tag(key)}-context"
         with tempfile.TemporaryDirectory(prefix="slipway-context-") as scratch:
             folder = self._store.materialise(spec.context_digest, Path(scratch), name="context")

@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote_plus
 
 import docker
+import requests
+import urllib3
 from docker.errors import APIError
 
-from endpoints.assets import Tree
 from endpoints.environments.builds import BuildCanceled, BuildFailed
 from endpoints.spec.failure import Failure
 from endpoints.spec.states import FailureCode
 
-# Azure's limits for the build context of an environment.
-MAX_FILES = 100
-MAX_BYTES = 1024 * 1024
 _FROM = re.compile(r"^(\s*FROM\s+(?:--platform=\S+\s+)?)(\S+)", re.IGNORECASE | re.MULTILINE)
 _TAIL_LINES = 30
-
-
-def check_limits(tree: Tree) -> None:
-    """Raise BuildFailed for a context beyond the limits, naming both."""
-    if tree.file_count > MAX_FILES or tree.size_bytes > MAX_BYTES:
-        raise BuildFailed(
-            Failure(
-                code=FailureCode.IMAGE_BUILD_FAILURE,
-                message=f"The build context has {tree.file_count:,} files and {tree.size_bytes:,} bytes; "
-                f"at most {MAX_FILES} files and {MAX_BYTES:,} bytes are allowed.",
-                advice="Leave out what the Dockerfile does not copy; code and models belong to the deployment.",
-            )
-        )
+_LOOK_S = 0.1
 
 
 def build_context(
@@ -54,9 +44,7 @@ def build_context(
     path.write_text(_with_bases(path.read_text(encoding="utf-8"), base_for), encoding="utf-8")
     lines: list[str] = []
     try:
-        for event in client.api.build(path=str(folder), dockerfile=dockerfile, tag=tag, decode=True, forcerm=True):
-            if is_cancelled():
-                raise BuildCanceled
+        for event in _events(client, is_cancelled, path=str(folder), dockerfile=dockerfile, tag=tag):
             for line in event.get("stream", "").splitlines():
                 if line.strip():
                     lines.append(line.rstrip())
@@ -66,6 +54,46 @@ def build_context(
                 raise _failed(f"{step} failed: {error.strip()}", lines, "Mend this line of the Dockerfile.")
     except APIError as error:
         raise _failed(f"The Dockerfile cannot be built: {error.explanation}.", lines, "Mend the Dockerfile.") from error
+
+
+def _events(
+    client: docker.DockerClient, is_cancelled: Callable[[], bool], *, path: str, dockerfile: str, tag: str
+) -> Iterator[dict[str, Any]]:
+    """What the engine tells of a build. Raises BuildCanceled as soon as `is_cancelled()` says so.
+
+    A step may be silent for minutes, so a thread watches beside it: it hangs up, and the engine gives the build up.
+    """
+    answers: list[requests.Response] = []
+    finished, was_cancelled = threading.Event(), threading.Event()
+
+    def note(answer: requests.Response, **_: object) -> None:
+        if quote_plus(tag) in answer.url:
+            answers.append(answer)
+
+    def watch() -> None:
+        while not finished.wait(_LOOK_S):
+            if is_cancelled() and answers:
+                was_cancelled.set()
+                with contextlib.suppress(ValueError, RuntimeError, OSError):  # it has just ended by itself
+                    answers[-1].raw.shutdown()
+                return
+
+    watcher = threading.Thread(target=watch, name="image-build-watch", daemon=True)
+    client.api.hooks["response"].append(note)
+    watcher.start()
+    try:
+        yield from client.api.build(path=path, dockerfile=dockerfile, tag=tag, decode=True, forcerm=True)
+    except (OSError, urllib3.exceptions.HTTPError):
+        if not was_cancelled.is_set():
+            raise
+    finally:
+        finished.set()
+        watcher.join()
+        client.api.hooks["response"].remove(note)
+        for answer in answers:
+            answer.close()
+    if was_cancelled.is_set() or is_cancelled():
+        raise BuildCanceled
 
 
 def _with_bases(text: str, base_for: Callable[[str], str]) -> str:

@@ -14,7 +14,7 @@ from endpoints.control.wanted import settings_of
 from endpoints.models import DeploymentRevision, OnlineDeployment, OnlineEndpoint, Operation
 from endpoints.selectors import authorised_deployment, authorised_endpoint
 from endpoints.services import limits, quota, templates
-from endpoints.services.backends import choose_backend
+from endpoints.services.backends import choose_backend, require_gpus
 from endpoints.services.operations import Change, begin_removal, begin_roll_out, note_change
 from endpoints.services.templates import ROW_KEYS, Template
 from endpoints.services.waking import wake_reconciler
@@ -58,6 +58,7 @@ def create_deployment(
         limits.require_room_for_deployment(endpoint)
         split = _split_when_ready(actor, endpoint, wanted.name, all_traffic=all_traffic, traffic=traffic)
         size = quota.find_size(wanted.instance_type)
+        require_gpus(backend, size)
         limits.require_instance_count(wanted.instance_count)
         limits.require_request_timeout(wanted.request_settings.request_timeout_ms)
         template = templates.resolve(actor, wanted, instance_type=size.name, check_script=not skip_script_validation)
@@ -242,6 +243,7 @@ def _take_quota(deployment: OnlineDeployment, instance_count: int, *, size_name:
         return "no more cores than before"
     limits.require_instance_count(instance_count)
     size = quota.find_size(size_name)
+    require_gpus(deployment.backend, size)
     return quota.take(size, instance_count, endpoint=deployment.endpoint.name, deployment=deployment.name)
 
 

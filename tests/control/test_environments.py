@@ -122,8 +122,9 @@ def test_a_built_environment_whose_files_are_gone_is_built_again(studio: Studio,
 
 
 def test_with_all_slots_taken_a_build_stays_queued(studio: Studio, version, monkeypatch):
-    monkeypatch.setattr(environments, "_slots", threading.BoundedSemaphore(1))
-    environments._slots.acquire()
+    taken = threading.BoundedSemaphore(1)
+    taken.acquire()
+    monkeypatch.setitem(environments._slots, "process", taken)
     EnvironmentBuild.objects.create(key=version.build_key)
     builder = Builder(result())
     build(version.build_key, clock=studio.clock, builder=builder)

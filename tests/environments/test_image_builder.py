@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -158,10 +160,23 @@ def test_the_failing_line_of_a_dockerfile_is_the_error(builder: ImageBuilder, tm
 
 
 @pytest.mark.docker
-def test_a_context_beyond_azures_limits_is_refused(builder: ImageBuilder, tmp_path: Path):
-    spec = context(builder, tmp_path / "c", "FROM x\n" + "#" * 2_000_000)
-    with pytest.raises(BuildFailed, match="at most 100 files"):
-        builder.build(spec)
+def test_a_step_that_says_nothing_can_be_cancelled_and_leaves_no_container(
+    builder: ImageBuilder, client: docker.DockerClient, tmp_path: Path
+):
+    mark = uuid.uuid4().hex
+    spec = context(builder, tmp_path / "c", f"FROM {BASE_IMAGE}\nRUN sleep 600 # {mark}\n")
+    begun = threading.Event()
+
+    def note(line: LogLine) -> None:
+        if line.message.startswith("Step 2/2"):
+            begun.set()
+
+    with pytest.raises(BuildCanceled):
+        builder.build(spec, log=note, is_cancelled=begun.is_set)
+    deadline = time.monotonic() + 20
+    while any(mark in str(each.attrs["Config"]["Cmd"]) for each in client.containers.list(all=True)):
+        assert time.monotonic() < deadline, "the engine goes on with the step"
+        time.sleep(0.1)
 
 
 def test_an_engine_that_is_away_is_a_failure_with_what_to_do(tmp_path: Path):

@@ -132,6 +132,17 @@ def test_deployments_do_not_see_each_other(target: Target):
     assert list(target.observed(BLUE)) == ["blue-1"]
 
 
+def test_deployments_looked_at_together_are_seen_as_each_alone(target: Target):
+    target.start("blue-1", deployment=BLUE)
+    target.start("green-1", behaviour="exits", deployment=GREEN)
+    target.until(is_all(Phase.RUNNING), deployment=BLUE)
+    target.until(is_all(Phase.EXITED), deployment=GREEN)
+    together = target.backend.observe_many((BLUE, GREEN))
+    for deployment in (BLUE, GREEN):
+        alone = {(one.instance_id, one.phase, one.host, one.port) for one in target.backend.observe(deployment)}
+        assert {(one.instance_id, one.phase, one.host, one.port) for one in together[deployment]} == alone
+
+
 def test_removing_ends_everything_and_may_be_repeated(target: Target):
     target.start("blue-1", "blue-2")
     target.until(is_all(Phase.RUNNING))
