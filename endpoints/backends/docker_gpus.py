@@ -128,7 +128,7 @@ def device_requests(parts: Mapping[str, float]) -> list[DeviceRequest]:
 def _none_left(wanted: float, count: int) -> Failure:
     return Failure(
         code=FailureCode.OUT_OF_QUOTA,
-        message=f"An instance needs {wanted:.3g} GPU{'' if wanted <= 1 else 's'}, and of this host's {count} not enough "
-        "are free.",
-        advice="Delete or scale down a deployment that has GPUs, or choose an instance type with a smaller part of one.",
+        message=f"An instance needs {wanted:.3g} GPU{'' if wanted <= 1 else 's'}, "
+        f"and of this host's {count} not enough are free.",
+        advice="Delete or scale down a deployment that has GPUs, or choose a type with a smaller part of one.",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import docker
@@ -60,7 +60,7 @@ def read(stats: Mapping[str, Any], gpus: Mapping[str, Gpu], label: str) -> Spent
     droppable = details.get("total_inactive_file", details.get("inactive_file", 0))
     own = [gpus[id_] for id_ in read_label(label) if id_ in gpus]
     return Spent(
-        at=datetime.fromisoformat(stats["read"][:26].rstrip("Z") + "+00:00").timestamp(),
+        at=datetime.fromisoformat(stats["read"][:26].rstrip("Z")).replace(tzinfo=UTC).timestamp(),
         cpu_seconds=cpu["total_usage"] / 1e9,
         memory_bytes=max(0, memory["usage"] - droppable),
         gpu=sum(gpu.busy for gpu in own) / len(own) if own else None,

@@ -35,6 +35,11 @@ def gpus_on(name: str) -> int | None:
         return len(gpus_of(connect().info()))
 
 
+def gpu_room(name: str, home: Home, gpus: float) -> int | None:
+    """How many more instances with so many GPUs there is room for now; None and errors as of `gpus_on`."""
+    return DockerBackend(home).gpu_room(gpus) if name == DockerBackend.name and gpus else None
+
+
 def get_backend(name: str, home: Home) -> Backend:
     """The backend called `name`, working in `home`; cheap, may be made anew for every use."""
     try:

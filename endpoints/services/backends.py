@@ -40,7 +40,8 @@ def require_gpus(backend: str, size: InstanceSize) -> None:
         return
     has = "has none" if not there else f"has {there}"
     message = (
-        f"{size.name} has {size.gpus:.3g} GPU{'' if size.gpus <= 1 else 's'} ({size.gpu_model}), and the Docker engine's "
-        f"host {has} that containers can be given. Choose a type without GPUs, or install NVIDIA's container toolkit there."
+        f"{size.name} has {size.gpus:.3g} GPU{'' if size.gpus <= 1 else 's'} ({size.gpu_model}), and the Docker "
+        f"engine's host {has} that containers can be given. Choose a type without GPUs, or install NVIDIA's container "
+        "toolkit there."
     )
     raise Invalid(f"instance_type: {message}", details=[FieldError("instance_type", message)])

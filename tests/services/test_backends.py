@@ -96,3 +96,24 @@ def test_an_image_with_its_own_server_needs_no_code_in_a_container(owner: User):
     deploy(owner, backend="docker", environment=OWN_SERVER, code_configuration=None, model_mount_path="/models")
     revision = OnlineDeployment.objects.get(name="blue").revisions.get()
     assert (revision.code_digest, revision.spec["model_mount_path"]) == ("", "/models")
+
+
+def test_a_type_with_gpus_is_refused_before_anything_is_created_where_containers_can_get_none(
+    owner: User, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("endpoints.services.backends.backend_trouble", lambda _: "")
+    monkeypatch.setattr("endpoints.services.backends.gpus_on", {"docker": 0, "process": None}.get)
+    endpoint(owner)
+    with pytest.raises(Invalid, match=r"NC4as_T4_v3 has 1 GPU \(T4 16 GB\).*host has none") as refused:
+        deploy(owner, backend="docker", instance_type="Standard_NC4as_T4_v3")
+    assert refused.value.details[0].field == "instance_type"
+    assert not OnlineDeployment.objects.exists()
+    deploy(owner, backend="process", instance_type="Standard_NC4as_T4_v3")
+
+
+@pytest.mark.docker
+def test_an_engine_without_gpus_refuses_a_type_with_one(owner: User):
+    engine()
+    endpoint(owner)
+    with pytest.raises(Invalid, match="install NVIDIA's container toolkit there"):
+        deploy(owner, backend="docker", instance_type="Standard_NV6ads_A10_v5")
