@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from endpoints.gateway import errors
 from endpoints.gateway.cors import MODEL_FIELDS
@@ -15,26 +15,26 @@ from endpoints.gateway.errors import CLIENT_CLOSED, STATUS_LINES, Refusal
 from endpoints.gateway.flow import UPSTREAM_FULL
 from endpoints.gateway.parsing import AnswerHead, RequestHead
 from endpoints.gateway.rendering import LAST_CHUNK, answer_start, chunk, connection_fields, status_line
+from endpoints.gateway.upstream import Sink, UpstreamConnection
 
 if TYPE_CHECKING:
     from endpoints.gateway.instances import Instance
     from endpoints.gateway.protocol import ClientConnection
     from endpoints.gateway.routing import Deployment, Endpoint
-    from endpoints.gateway.upstream import UpstreamConnection
 
 logger = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 3  # of connecting; only one of sending again
-NOTHING_YET: Any = None  # set before it is needed; tested for with `is None` where it may not be
 OK_LINE = STATUS_LINES[200]
 _AS_IT_IS, _CHUNKED = range(2)
 
 
-class Answering:
+class Answering(Sink):
     """A request from its validated head to the last byte of its answer.
 
-    sent_at, model_seconds: when it went to an instance, how long that took to answer (-1: not asked, or no answer).
-    reason: the error's code when the gateway itself refused or gave up.
+    endpoint, deployment, instance: there from when they are found, chosen and taken; is_located, is_chosen and is_taken
+    say whether. sent_at, model_seconds: when it went to an instance, how long that took to answer (-1: not asked, or no
+    answer). reason: the error's code when the gateway itself refused or gave up.
     """
 
     __slots__ = (
@@ -57,11 +57,11 @@ class Answering:
         "instance",
         "is_answered",
         "is_body_complete",
-        "is_head_request",
+        "is_chosen",
+        "is_located",
         "is_over",
-        "is_sent",
+        "is_taken",
         "is_tunnel",
-        "is_usual",
         "model_seconds",
         "model_status",
         "plane",
@@ -74,23 +74,24 @@ class Answering:
         "status",
         "upstream",
     )
+    endpoint: Endpoint
+    deployment: Deployment
+    instance: Instance
 
     def __init__(self, client: ClientConnection, head: RequestHead, started_at: float) -> None:
+        super().__init__(is_head_request=head.method == b"HEAD", is_sent=False)
         self.client = client
         self.plane = client.plane
         self.head = head
         self.started_at = started_at
         self.request_id = self.plane.next_request_id()
-        self.endpoint: Endpoint = NOTHING_YET
-        self.deployment: Deployment = NOTHING_YET
-        self.instance: Instance = NOTHING_YET
         self.upstream: UpstreamConnection | None = None
-        self.is_head_request = head.method == b"HEAD"
+        self.is_located = False
+        self.is_chosen = False
+        self.is_taken = False
         self.is_body_complete = False
-        self.is_sent = False
         self.is_answered = False
         self.is_tunnel = False
-        self.is_usual = False
         self.is_over = False
         self.request_bytes = 0
         self.answer_bytes = 0
@@ -108,7 +109,7 @@ class Answering:
         self._is_held = False
         self._is_waiting_for_body = False
         self._mirror: Deployment | None = None
-        self._parts: list[bytes] = NOTHING_YET
+        self._parts: list[bytes] | None = None
         self._parts_size = 0
         self._progress = 0
 
@@ -204,15 +205,15 @@ class Answering:
             self.client.transport.abort()  # the client must see that this is not all
             self._finish()
             return
-        if upstream is not None and upstream.is_fresh and instance is not None and not is_bad:
+        if upstream is not None and upstream.is_fresh and not is_bad:
             instance.set_aside()
         self._attempts += 1
         may_retry = deployment.route.is_retry_allowed and self._parts is not None
-        if is_bad or not may_retry or self._attempts >= MAX_ATTEMPTS - 1 or instance is None:
+        if is_bad or not may_retry or self._attempts >= MAX_ATTEMPTS - 1:
             self.refuse(errors.bad_answer(deployment.name) if is_bad else errors.instance_failed(deployment.name))
             return
         instance.leave()
-        self.instance = NOTHING_YET
+        self.is_taken = False
         self.is_sent = False
         self.try_another(instance)
 
@@ -244,7 +245,7 @@ class Answering:
         client = self.client
         client.is_keep_alive = client.is_keep_alive and self.is_body_complete and not self.plane.is_draining
         lines = [status_line(status), fields, b"\r\nx-request-id: ", self.request_id]
-        if self.deployment is not None:
+        if self.is_chosen:
             lines += b"\r\nazureml-model-deployment: ", self.deployment.name.encode()
         if self.head.client_request_id:
             lines += b"\r\nx-ms-client-request-id: ", self.head.client_request_id
@@ -305,7 +306,7 @@ class Answering:
                 self.refuse(Refusal(408, "StreamStalled", ""))
         elif not self.is_body_complete:
             self.refuse(errors.slow_client())
-        elif self.deployment is not None:
+        elif self.is_chosen:
             self.refuse(errors.request_timeout(self.deployment.route.request_timeout_ms))
 
     def abort(self) -> None:
@@ -326,10 +327,10 @@ class Answering:
                 upstream.abandon()
             elif not self.reason:
                 self.model_seconds = now - self.sent_at
-        instance, deployment = self.instance, self.deployment
-        if instance is not None:
-            instance.leave()
+        if self.is_taken:
+            self.instance.leave()
         if self._is_entered:
+            deployment = self.deployment
             deployment.leave()
             if not deployment.is_open:
                 deployment.queue.quit(self)

@@ -34,7 +34,8 @@ class Exchange(Forwarding):
     def begin_usual(self, body: bytes) -> None:
         """`begin` to `_send` in one, for a head decided before, one instance and a warm connection."""
         head, plane = self.head, self.plane
-        choices = head.endpoint.choices
+        endpoint: Endpoint = head.endpoint
+        choices = endpoint.choices
         deployment = choices[int(plane.random() * len(choices))]
         instance = deployment.only
         others = plane.board.others
@@ -52,10 +53,11 @@ class Exchange(Forwarding):
         if others:
             deployment.tally.show()
             instance.tally.show()
-        self.endpoint = head.endpoint
+        self.endpoint = endpoint
         self.deployment = deployment
         self.instance = instance
         self.is_usual = head.is_plain
+        self.is_located = self.is_chosen = self.is_taken = True
         self._is_entered = self.is_body_complete = self.is_sent = True
         self._parts = [body]
         self.request_bytes = self._parts_size = len(body)
@@ -72,7 +74,7 @@ class Exchange(Forwarding):
     def _begin_chosen(self, deployment: Deployment, body: bytes) -> None:
         """The long way round, without choosing again: who is short of connections must not lose its share."""
         self.endpoint = self.head.endpoint
-        self.is_body_complete = True
+        self.is_located = self.is_body_complete = True
         self._parts = [body]
         self.request_bytes = self._parts_size = len(body)
         try:
@@ -84,10 +86,12 @@ class Exchange(Forwarding):
         head, plane = self.head, self.plane
         if head.decided_for is not plane.book.table:
             plane.locate(head)
-        self.endpoint = endpoint = head.endpoint
+        endpoint: Endpoint | None = head.endpoint
         if endpoint is None:
             plane.answer_own_path(self)
             return
+        self.endpoint = endpoint
+        self.is_located = True
         if endpoint.cors is not None and self._is_preflight(endpoint):
             return
         if head.authorised_until < plane.wall_clock():
@@ -158,6 +162,7 @@ class Exchange(Forwarding):
 
     def _enter(self, deployment: Deployment) -> None:
         self.deployment = deployment
+        self.is_chosen = True
         if not deployment.instances:
             raise errors.no_instances(deployment.name)
         tally = deployment.tally

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from endpoints.gateway import errors
-from endpoints.gateway.answering import MAX_ATTEMPTS, NOTHING_YET, Answering
+from endpoints.gateway.answering import MAX_ATTEMPTS, Answering
 from endpoints.gateway.flow import HELD
 from endpoints.gateway.parsing import RequestHead
 from endpoints.gateway.rendering import LAST_CHUNK, chunk, request_prefix
@@ -43,7 +43,7 @@ class Forwarding(Answering):
         if not deployment.instances:
             deployment.queue.quit(self)
             self.refuse(errors.no_instances(deployment.name))
-        elif (instance := deployment.pick(but=self.instance)) is not None:
+        elif (instance := deployment.pick()) is not None:
             deployment.queue.quit(self)
             self.take(instance)
 
@@ -55,6 +55,7 @@ class Forwarding(Answering):
     def take(self, instance: Instance) -> None:
         """Go to this instance."""
         self.instance = instance
+        self.is_taken = True
         instance.tally.enter()
         if instance.idle:
             self._send(instance.idle.pop())
@@ -78,7 +79,7 @@ class Forwarding(Answering):
     def _connecting_failed(self, instance: Instance) -> None:
         deployment = self.deployment
         instance.leave()
-        self.instance = NOTHING_YET
+        self.is_taken = False
         self._attempts += 1
         others = [other for other in deployment.instances if other is not instance and not other.is_set_aside]
         if self._attempts < MAX_ATTEMPTS and others:
@@ -102,7 +103,7 @@ class Forwarding(Answering):
         self.upstream = connection
         now = self.sent_at = self.plane.clock()
         self.is_sent = self.is_body_complete
-        parts = self._parts
+        parts = self._parts or []
         if head.content_length < 0:
             parts = [*map(chunk, filter(None, parts)), LAST_CHUNK if self.is_body_complete else b""]
         connection.send(self, b"".join((head.prefix, self.request_id, b"\r\n\r\n", *parts)))
@@ -126,13 +127,12 @@ class Forwarding(Answering):
         """More of the request's body."""
         self.is_body_complete = is_complete
         self.request_bytes += len(piece)
-        endpoint = self.endpoint
-        if endpoint is not None and self.request_bytes > endpoint.max_payload_bytes:
-            self.refuse(errors.payload_too_large(endpoint.max_payload_bytes))
+        if self.is_located and self.request_bytes > self.endpoint.max_payload_bytes:
+            self.refuse(errors.payload_too_large(self.endpoint.max_payload_bytes))
             return
         upstream = self.upstream
         if upstream is not None and self._parts_size > REPLAY_BYTES:
-            self._parts = NOTHING_YET  # too much to send a second time
+            self._parts = None  # too much to send a second time
         elif piece and self._parts is not None:
             self._parts.append(piece)
             self._parts_size += len(piece)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from endpoints.gateway.counters import count
 from endpoints.gateway.parsing import AnswerHead
 from endpoints.gateway.rendering import request_prefix
+from endpoints.gateway.upstream import Sink, UpstreamConnection
 from endpoints.spec.counters import SeriesKey
 
 if TYPE_CHECKING:
@@ -14,17 +15,13 @@ if TYPE_CHECKING:
     from endpoints.gateway.instances import Instance
     from endpoints.gateway.plane import DataPlane
     from endpoints.gateway.routing import Deployment
-    from endpoints.gateway.upstream import UpstreamConnection
 
 
-class Shadow:
+class Shadow(Sink):
     """One copy on its way; a sink of its own. It takes a free instance or is dropped: shadows never queue."""
 
-    is_sent = True
-    is_usual = False
-
     def __init__(self, plane: DataPlane, original: Answering, deployment: Deployment) -> None:
-        self.is_head_request = original.is_head_request
+        super().__init__(is_head_request=original.is_head_request, is_sent=True)
         self.deadline = float("inf")
         self.due = float("inf")
         self._plane = plane

@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from endpoints.gateway import errors
 from endpoints.gateway.accesslog import AccessLog
@@ -15,10 +15,10 @@ from endpoints.gateway.auth import Authenticator, KeyAuthenticator
 from endpoints.gateway.board import Board
 from endpoints.gateway.counters import Counters, count
 from endpoints.gateway.errors import Refusal
+from endpoints.gateway.instances import Dialer
 from endpoints.gateway.mirror import Shadow
 from endpoints.gateway.request_ids import RequestIds
 from endpoints.gateway.routing import Deployment, RouteBook
-from endpoints.gateway.upstream import UpstreamConnection
 from endpoints.gateway.wheel import TICK_SECONDS, TimerWheel
 from endpoints.spec.counters import Gauge, SeriesKey
 from endpoints.spec.routes import EndpointRoute, TokenRules
@@ -36,7 +36,7 @@ LOOK_AROUND_SECONDS = 0.2
 
 
 class DataPlane:
-    """One per process. The clocks and the dialer are replaced in tests."""
+    """One per process. The clocks and the dialer (None: the loop's own) are replaced in tests."""
 
     def __init__(
         self,
@@ -47,6 +47,7 @@ class DataPlane:
         source: str,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
+        dial: Dialer | None = None,
     ) -> None:
         self.settings = settings
         self.loop = loop
@@ -54,6 +55,7 @@ class DataPlane:
         self.clock = clock
         self.wall_clock = wall_clock
         self.random = random.random
+        self.dial: Dialer = dial or cast(Dialer, loop.create_connection)
         self.next_request_id = RequestIds()
         self.counters = Counters(source, wall_clock=wall_clock)
         self.access_log = AccessLog(
@@ -113,12 +115,6 @@ class DataPlane:
         task = self.loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    async def dial(
-        self, factory: Callable[[], UpstreamConnection], host: str, port: int
-    ) -> tuple[asyncio.BaseTransport, UpstreamConnection]:
-        """Open a connection to an instance. Raises OSError."""
-        return await self.loop.create_connection(factory, host, port)
 
     def opened(self, connection: ClientConnection) -> None:
         self.connections.add(connection)
@@ -227,7 +223,7 @@ class DataPlane:
         seconds = now - exchange.started_at
         series = self.counters.series(_key(exchange))
         count(series, exchange.request_bytes, exchange.answer_bytes, seconds, exchange.model_seconds)
-        if self.access_log.wants(exchange.status) and exchange.endpoint is not None:
+        if self.access_log.wants(exchange.status) and exchange.is_located:
             self.access_log.add(exchange, at=self.wall_clock(), seconds=seconds)
 
     def record_usual(self, exchange: Answering, now: float) -> None:
@@ -266,11 +262,10 @@ class DataPlane:
 
 def _key(exchange: Answering) -> SeriesKey:
     # Without an endpoint its name is not counted: anyone could make up a million of them.
-    endpoint, deployment, instance = exchange.endpoint, exchange.deployment, exchange.instance
     return SeriesKey(
-        endpoint.name if endpoint is not None else "",
-        deployment.name if deployment is not None else "",
-        instance.id if instance is not None else "",
+        exchange.endpoint.name if exchange.is_located else "",
+        exchange.deployment.name if exchange.is_chosen else "",
+        exchange.instance.id if exchange.is_taken else "",
         exchange.status,
         exchange.model_status,
         exchange.reason,

@@ -25,8 +25,11 @@ _NO_HEAD = RequestHead(b"", b"", 1)
 _HEAD, _BODY, _ANSWERING, _TUNNEL, _DISCARD, _CLOSED = range(6)
 
 
-class ClientConnection(asyncio.Protocol):
-    """One client's connection. deadline and due belong to the timer wheel."""
+class ClientConnection:
+    """One client's connection. deadline and due belong to the timer wheel.
+
+    An asyncio protocol by its methods; it inherits from none, so that it can be compiled.
+    """
 
     __slots__ = (
         "_body_bytes",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from endpoints.gateway.parsing import UNTIL_CLOSE, AnswerHead, BadAnswer, BadChunk, ChunkedDecoder, parse_answer_head
 
@@ -12,41 +12,60 @@ if TYPE_CHECKING:
 
 MAX_ANSWER_HEAD_BYTES = 64 * 1024
 NOTHING_YET: Any = None
-NOBODY: Any = None
 _IDLE, _HEAD, _LENGTH, _CHUNKED, _UNTIL_CLOSE, _TUNNEL, _CLOSED = range(7)
 
 
-class Sink(Protocol):
-    """Who asked. Calls come in this order: one answer, any number of pieces, then complete or broken."""
+class Sink:
+    """Who asked. Calls come in this order: one answer, any number of pieces, then complete or broken.
 
-    is_head_request: bool
-    is_sent: bool  # the whole request has been handed to the connection
-    is_usual: bool  # a 200 that comes whole may go to `answer_usual`
+    is_sent: the whole request has been handed to the connection. is_usual: a 200 that comes whole may go to
+    `answer_usual`.
+    """
+
+    __slots__ = ("is_head_request", "is_sent", "is_usual")
+
+    def __init__(self, *, is_head_request: bool, is_sent: bool) -> None:
+        self.is_head_request = is_head_request
+        self.is_sent = is_sent
+        self.is_usual = False
 
     def on_answer(self, head: AnswerHead, body: bytes, is_complete: bool) -> None:
         """The head and what came with it; with is_complete nothing else follows."""
+        raise NotImplementedError
 
     def answer_usual(self, head: AnswerHead, body: bytes) -> None:
         """The short way of `on_answer` for what is_usual."""
+        raise NotImplementedError
 
     def on_piece(self, piece: bytes) -> None:
         """More of the body."""
+        raise NotImplementedError
 
     def on_complete(self) -> None:
         """The body has ended properly."""
+        raise NotImplementedError
 
     def on_broken(self, *, is_bad: bool) -> None:
         """No (whole) answer: the connection ended, or what came is_bad HTTP."""
+        raise NotImplementedError
 
     def on_upgraded(self, head: AnswerHead, data: bytes) -> None:
         """101: from here on the connection carries raw bytes."""
+        raise NotImplementedError
 
     def on_writable(self, is_writable: bool) -> None:
         """Back-pressure of the instance."""
+        raise NotImplementedError
 
 
-class UpstreamConnection(asyncio.Protocol):
-    """Used by one sink at a time; goes back to its instance's pool by itself when an answer is complete."""
+NOBODY = Sink(is_head_request=False, is_sent=False)  # whose connection it is between two requests
+
+
+class UpstreamConnection:
+    """Used by one sink at a time; goes back to its instance's pool by itself when an answer is complete.
+
+    An asyncio protocol by its methods; it inherits from none, so that it can be compiled.
+    """
 
     __slots__ = (
         "_buffer",
@@ -64,14 +83,14 @@ class UpstreamConnection(asyncio.Protocol):
     def __init__(self, instance: Instance) -> None:
         self.instance = instance
         self.transport: asyncio.Transport = NOTHING_YET
-        self.sink: Sink = NOBODY
+        self.sink = NOBODY
         self.is_fresh = True  # has not served a request yet: a break is the instance's fault, not an idle time-out
         self._state = _IDLE
         self._buffer = b""
         self._remaining = 0
         self._is_keep_alive = True
         self._is_paused = False
-        self._decoder: ChunkedDecoder = NOTHING_YET
+        self._decoder: ChunkedDecoder | None = None
 
     def send(self, sink: Sink, data: bytes) -> None:
         """Begin a request with its head and as much of its body as there is."""
@@ -112,7 +131,7 @@ class UpstreamConnection(asyncio.Protocol):
         elif state == _CHUNKED:
             self._read_chunks(data)
         elif state in (_UNTIL_CLOSE, _TUNNEL):
-            if self.sink is not None:
+            if self.sink is not NOBODY:
                 self.sink.on_piece(data)
         elif state == _IDLE:  # nobody asked: not a server to trust with the next request
             self._end()
@@ -124,7 +143,7 @@ class UpstreamConnection(asyncio.Protocol):
         state, self._state = self._state, _CLOSED
         self.instance.lost(self)
         sink, self.sink = self.sink, NOBODY
-        if sink is None:
+        if sink is NOBODY:
             return
         if state in (_UNTIL_CLOSE, _TUNNEL) and exc is None:
             sink.on_complete()
@@ -132,11 +151,11 @@ class UpstreamConnection(asyncio.Protocol):
             sink.on_broken(is_bad=False)
 
     def pause_writing(self) -> None:
-        if self.sink is not None:
+        if self.sink is not NOBODY:
             self.sink.on_writable(False)
 
     def resume_writing(self) -> None:
-        if self.sink is not None:
+        if self.sink is not NOBODY:
             self.sink.on_writable(True)
 
     # Reading -------------------------------------------------------------------------------------------------
@@ -220,7 +239,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._done(rest).on_complete()
 
     def _read_chunks(self, data: bytes) -> None:
-        sink, decoder = self.sink, self._decoder
+        sink, decoder = self.sink, cast(ChunkedDecoder, self._decoder)
         try:
             pieces = decoder.feed(data)
         except BadChunk:
@@ -231,7 +250,7 @@ class UpstreamConnection(asyncio.Protocol):
             if self.sink is not sink:
                 return
         if decoder.is_done:
-            self._decoder = NOTHING_YET
+            self._decoder = None
             self._done(decoder.rest).on_complete()
 
     def _done(self, rest: bytes) -> Sink:
@@ -251,7 +270,7 @@ class UpstreamConnection(asyncio.Protocol):
     def _break(self) -> None:
         sink, self.sink = self.sink, NOBODY
         self._end()
-        if sink is not None:
+        if sink is not NOBODY:
             sink.on_broken(is_bad=True)
 
     def _end(self) -> None:

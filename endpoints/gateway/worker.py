@@ -17,6 +17,7 @@ import socket
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import cast
 
 import msgspec
 import uvloop
@@ -91,21 +92,19 @@ class Worker:
 
     async def _listen(self) -> None:
         plane = self.plane
+
+        def accept() -> asyncio.BaseProtocol:
+            return cast(asyncio.BaseProtocol, ClientConnection(plane))
+
         main = socket.socket(fileno=self._orders.listen_fd)
         context = self._certificate.context
         is_main_tls = context is not None and self._orders.tls_fd < 0
         self._servers.append(
-            await self._loop.create_server(
-                lambda: ClientConnection(plane), sock=main, backlog=BACKLOG, ssl=context if is_main_tls else None
-            )
+            await self._loop.create_server(accept, sock=main, backlog=BACKLOG, ssl=context if is_main_tls else None)
         )
         if self._orders.tls_fd >= 0:
             secure = socket.socket(fileno=self._orders.tls_fd)
-            self._servers.append(
-                await self._loop.create_server(
-                    lambda: ClientConnection(plane), sock=secure, backlog=BACKLOG, ssl=context
-                )
-            )
+            self._servers.append(await self._loop.create_server(accept, sock=secure, backlog=BACKLOG, ssl=context))
 
     def _apply(self, table: RouteTable) -> None:
         if any(endpoint.auth_mode != "key" for endpoint in table.endpoints.values()):

@@ -126,8 +126,8 @@ class Rig:
             source="test",
             clock=lambda: self.now,
             wall_clock=lambda: 1_700_000_000 + self.now,
+            dial=self._dial,
         )
-        self.plane.dial = self._dial  # type: ignore[method-assign]
 
     async def _dial(self, factory: Any, host: str, port: int) -> Any:
         if port in self.refused:
