@@ -107,11 +107,15 @@ class ConnectionRollup(Rollup):
 
 
 class InstanceRollup(Rollup):
-    """What an instance used, in hundredths of a percent of what its instance type gives it; sums over `samples`."""
+    """What an instance used, in hundredths of a percent of what its instance type gives it; sums over `samples`.
+
+    peak_spare_…: the most that was left over at once, so 10,000 less it was the least in use. gpu_samples: looks at
+    an instance that has GPUs.
+    """
 
     KEY = ("endpoint", "deployment", "instance")
-    SUMS = ("samples", "cpu", "memory")
-    PEAKS = ("peak_cpu", "peak_memory")
+    SUMS = ("samples", "cpu", "memory", "gpu_samples", "gpu", "gpu_memory")
+    PEAKS = ("peak_cpu", "peak_memory", "peak_spare_cpu", "peak_spare_memory", "peak_gpu", "peak_gpu_memory")
 
     endpoint = models.CharField(max_length=32)
     deployment = models.CharField(max_length=32)
@@ -119,8 +123,15 @@ class InstanceRollup(Rollup):
     samples = models.IntegerField()
     cpu = models.BigIntegerField()
     memory = models.BigIntegerField()
+    gpu_samples = models.IntegerField(default=0)
+    gpu = models.BigIntegerField(default=0)
+    gpu_memory = models.BigIntegerField(default=0)
     peak_cpu = models.IntegerField()
     peak_memory = models.IntegerField()
+    peak_spare_cpu = models.IntegerField(default=0)
+    peak_spare_memory = models.IntegerField(default=0)
+    peak_gpu = models.IntegerField(default=0)
+    peak_gpu_memory = models.IntegerField(default=0)
 
     class Meta:
         constraints = [

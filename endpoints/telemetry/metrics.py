@@ -225,19 +225,42 @@ def new_connections(readings: Readings) -> list[Line]:
 # Instances -----------------------------------------------------------------------------------------------------
 
 
-def _used(readings: Readings, *, amount: Callable[[Used], int]) -> list[Line]:
+def _used(readings: Readings, *, amount: str, samples: str = "samples") -> list[Line]:
     """Mean percent over the samples of a step."""
     sums: dict[Labels, dict[int, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0, 0]))
     for row in readings.used:
-        labels = (("deployment", row.deployment), ("instanceId", row.instance))
-        place = sums[labels][row.start_s]
-        place[0] += amount(row)
-        place[1] += row.samples
+        if getattr(row, samples):
+            place = sums[_instance(row)][row.start_s]
+            place[0] += getattr(row, amount)
+            place[1] += getattr(row, samples)
     values = {
-        labels: {start: total / samples / 100 for start, (total, samples) in steps.items()}
+        labels: {start: total / count / 100 for start, (total, count) in steps.items()}
         for labels, steps in sums.items()
     }
     return _lines(readings, values, zero=False)
+
+
+def _most_used(readings: Readings, *, peak: str) -> list[Line]:
+    """The highest percent seen in a step."""
+    values: dict[Labels, dict[int, float]] = defaultdict(lambda: defaultdict(float))
+    for row in readings.used:
+        steps = values[_instance(row)]
+        steps[row.start_s] = max(steps[row.start_s], getattr(row, peak) / 100)
+    return _lines(readings, values, zero=False)
+
+
+def _least_used(readings: Readings, *, spare: str) -> list[Line]:
+    """The lowest percent seen in a step."""
+    values: dict[Labels, dict[int, float]] = defaultdict(dict)
+    for row in readings.used:
+        least = max(0.0, 100 - getattr(row, spare) / 100)
+        steps = values[_instance(row)]
+        steps[row.start_s] = min(steps.get(row.start_s, least), least)
+    return _lines(readings, values, zero=False)
+
+
+def _instance(row: Used) -> Labels:
+    return (("deployment", row.deployment), ("instanceId", row.instance))
 
 
 def capacity(readings: Readings) -> list[Line]:
@@ -267,9 +290,17 @@ def _all() -> Iterable[Metric]:
         "ConnectionsActive", "1", "Connections open at the gateways, all endpoints together", connections_active
     )
     yield Metric("NewConnectionsPerSecond", "1/s", "Connections accepted, all endpoints together", new_connections)
-    cpu, memory = partial(_used, amount=lambda row: row.cpu), partial(_used, amount=lambda row: row.memory)
-    yield Metric("CpuUtilizationPercentage", "%", "CPU used of what the instance type gives", cpu)
-    yield Metric("CpuMemoryUtilizationPercentage", "%", "Memory used of what the instance type gives", memory)
+    for name, word in (("Cpu", "CPU"), ("CpuMemory", "Memory")):
+        column = word.lower()
+        full, of = f"{name}UtilizationPercentage", "of what the instance type gives"
+        yield Metric(full, "%", f"{word} used {of}", partial(_used, amount=column))
+        yield Metric(f"{full}_Maximum", "%", f"Most {word} used {of}", partial(_most_used, peak=f"peak_{column}"))
+        yield Metric(
+            f"{full}_Minimum", "%", f"Least {word} used {of}", partial(_least_used, spare=f"peak_spare_{column}")
+        )
+    for name, text, column in (("Gpu", "GPU", "gpu"), ("GpuMemory", "GPU memory", "gpu_memory")):
+        lines = partial(_used, amount=column, samples="gpu_samples")
+        yield Metric(f"{name}UtilizationPercentage", "%", f"{text} used of the GPUs the instance was given", lines)
     yield Metric("DeploymentCapacity", "1", "Instances by state", capacity)
     # What Azure has no metric for.
     yield Metric("ErrorPercentage", "%", "Requests failed: 408, 424, 429 and 5xx", error_percent)

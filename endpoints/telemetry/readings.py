@@ -78,8 +78,15 @@ class Used(NamedTuple):
     samples: int
     cpu: int
     memory: int
+    gpu_samples: int
+    gpu: int
+    gpu_memory: int
     peak_cpu: int
     peak_memory: int
+    peak_spare_cpu: int
+    peak_spare_memory: int
+    peak_gpu: int
+    peak_gpu_memory: int
 
 
 class Capacity(NamedTuple):

@@ -5,27 +5,37 @@ from __future__ import annotations
 from datetime import datetime
 
 import psutil
+from django.conf import settings
 from django.db.models import Count
 
 from endpoints.models import CapacityRollup, Instance, InstanceRollup, InstanceType
+from endpoints.spec.home import Home
 from endpoints.telemetry.cells import Cell, Cells, add, slot_of
 from endpoints.telemetry.rollups import FINEST_S, add_finest, locked
-from endpoints.telemetry.usage import Meter, Usage
+from endpoints.telemetry.usage import ContainerMeter, Meter, Usage
 
 HUNDREDTHS = 10_000  # of a percent, in a whole
 GIB = 1024**3
 METER = Meter()
+CONTAINER_METER = ContainerMeter()
 
 
-def sample(*, now: datetime, meter: Meter = METER) -> int:
+def sample(*, now: datetime, meter: Meter = METER, containers: ContainerMeter = CONTAINER_METER) -> int:
     """Look once; returns how many instances were measured. A second look in the same ten seconds adds nothing."""
     start_s = slot_of(now.timestamp(), FINEST_S)
+    if _is_taken(start_s):
+        return 0
+    # Before the lock: the engine may be slow to answer, and counters wait for the same lock.
+    used = _usage(start_s, meter, containers)
     with locked():
-        if CapacityRollup.objects.filter(grain_s=FINEST_S, start_s=start_s).exists():
+        if _is_taken(start_s):
             return 0
-        used = _usage(start_s, meter)
         add_finest({CapacityRollup: _capacity(start_s), InstanceRollup: used})
     return len(used)
+
+
+def _is_taken(start_s: int) -> bool:
+    return CapacityRollup.objects.filter(grain_s=FINEST_S, start_s=start_s).exists()
 
 
 def _capacity(start_s: int) -> Cells:
@@ -38,18 +48,21 @@ def _capacity(start_s: int) -> Cells:
     return cells
 
 
-def _usage(start_s: int, meter: Meter) -> Cells:
-    running = Instance.objects.filter(ended_at=None, deployment__backend="process", pid__isnull=False)
+def _usage(start_s: int, meter: Meter, containers: ContainerMeter) -> Cells:
     columns = ("pk", "pid", "deployment__endpoint__name", "deployment__name", "deployment__instance_type")
-    rows = list(running.values_list(*columns))
-    usages = meter.measure([pid for _, pid, *_ in rows if pid])
+    living = Instance.objects.filter(ended_at=None).values_list(*columns, "deployment__backend")
+    rows = list(living.filter(deployment__backend__in=("process", "docker")))
+    pids = {pid: name for name, pid, *_, backend in rows if pid and backend == "process"}
+    usages = {pids[pid]: usage for pid, usage in meter.measure(pids).items()}
+    if any(backend == "docker" for *_, backend in rows):
+        usages |= containers.measure(Home(settings.SLIPWAY_HOME).studio_id)
     sizes = {row.name.lower(): _given(row) for row in InstanceType.objects.all()}
     host = (float(psutil.cpu_count() or 1), psutil.virtual_memory().total)
     cells = Cells()
-    for instance, pid, endpoint, deployment, type_name in rows:
-        if pid in usages:
+    for instance, _, endpoint, deployment, type_name, _ in rows:
+        if instance in usages:
             cores, memory_bytes = sizes.get(type_name.lower(), host)
-            cell = _cell(usages[pid], cores=min(cores, host[0]), memory_bytes=min(memory_bytes, host[1]))
+            cell = _cell(usages[instance], cores=min(cores, host[0]), memory_bytes=min(memory_bytes, host[1]))
             add(cells, (start_s, endpoint, deployment, instance), cell)
     return cells
 
@@ -61,4 +74,9 @@ def _given(row: InstanceType) -> tuple[float, int]:
 def _cell(usage: Usage, *, cores: float, memory_bytes: int) -> Cell:
     cpu = round(usage.cores / cores * HUNDREDTHS)
     memory = round(usage.memory_bytes / memory_bytes * HUNDREDTHS)
-    return Cell([1, cpu, memory], [cpu, memory], [])
+    gpu, gpu_memory = (round((part or 0.0) * HUNDREDTHS) for part in (usage.gpu, usage.gpu_memory))
+    return Cell(
+        [1, cpu, memory, int(usage.gpu is not None), gpu, gpu_memory],
+        [cpu, memory, HUNDREDTHS - cpu, HUNDREDTHS - memory, gpu, gpu_memory],
+        [],
+    )

@@ -1,21 +1,36 @@
-"""What processes use of the host, measured between two looks. Knows no rows: process ids in, shares of a core out."""
+"""What instances use of the host, measured between two looks: processes by the kernel, containers by their engine.
+
+Knows no rows: process ids or a studio's id in, shares of a core out.
+"""
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import psutil
 
+from endpoints.backends.base import Permanent, Temporary
+from endpoints.backends.docker_usage import Spent, spent
+
+logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Of a process and all it started. cores: CPU seconds a second since the last look. memory_bytes: now."""
+    """Of a process and all it started, or of a container.
+
+    cores: CPU seconds a second since the last look. memory_bytes: now. gpu, gpu_memory: parts of the GPUs a container
+    was given, None where it has none.
+    """
 
     cores: float
     memory_bytes: int
+    gpu: float | None = None
+    gpu_memory: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +78,35 @@ class Meter:
         # A process that was born since spent all of its time since.
         used = sum(spent - before.cpu_seconds.get(process, 0.0) for process, spent in seconds.items())
         return Usage(cores=max(used, 0.0) / (look.at - before.at), memory_bytes=memory_bytes)
+
+
+class ContainerMeter:
+    """The same for all containers of a studio; an engine that is away has none."""
+
+    def __init__(self, count: Callable[[str], Mapping[str, Spent]] = spent) -> None:
+        self._count = count
+        self._looks: Mapping[str, Spent] = {}
+        self._lock = threading.Lock()
+
+    def measure(self, studio_id: str) -> dict[str, Usage]:
+        """By instance, of each that was there at the last look too."""
+        with self._lock:
+            try:
+                before, self._looks = self._looks, self._count(studio_id)
+            except (Temporary, Permanent) as trouble:
+                logger.warning("What containers use cannot be measured: %s", trouble)
+                return {}
+            pairs = ((instance, now, before.get(instance)) for instance, now in self._looks.items())
+            return {
+                instance: Usage(
+                    cores=max(now.cpu_seconds - then.cpu_seconds, 0.0) / (now.at - then.at),
+                    memory_bytes=now.memory_bytes,
+                    gpu=now.gpu,
+                    gpu_memory=now.gpu_memory,
+                )
+                for instance, now, then in pairs
+                if then is not None and now.at > then.at
+            }
 
 
 def _memory_bytes(process: psutil.Process) -> int:

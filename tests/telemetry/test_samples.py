@@ -6,16 +6,20 @@ import os
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Iterable
 from datetime import timedelta
 
 import psutil
 import pytest
 
-from endpoints.models import CapacityRollup, InstanceRollup, InstanceType, OnlineDeployment
+from endpoints.backends.base import Temporary
+from endpoints.backends.docker_usage import Spent, spent
+from endpoints.models import CapacityRollup, Instance, InstanceRollup, InstanceType, OnlineDeployment
 from endpoints.telemetry.samples import sample
-from endpoints.telemetry.usage import Meter, Usage
+from endpoints.telemetry.usage import ContainerMeter, Meter, Usage
 from studio.access.models import User
+from tests.backends.contract.harness import BASE_IMAGE, engine
 from tests.pages import world
 from tests.telemetry.world import NOW
 
@@ -73,6 +77,50 @@ def test_a_busy_process_is_measured_with_its_children_between_two_looks() -> Non
     finally:
         os.killpg(process.pid, 9)
         process.wait()
+
+
+def containers(*looks: dict[str, Spent]) -> ContainerMeter:
+    """Counts what is written down here, look after look."""
+    left = iter(looks)
+    return ContainerMeter(lambda _: next(left))
+
+
+def test_containers_are_measured_between_two_looks_beside_processes(blue: OnlineDeployment) -> None:
+    OnlineDeployment.objects.update(backend="docker")
+    name = Instance.objects.filter(ended_at=None).order_by("pk").values_list("pk", flat=True)[0]
+    gpu = {"gpu": 0.25, "gpu_memory": 0.5}
+    looks = Spent(100.0, 5.0, GIB // 8, **gpu), Spent(110.0, 7.5, GIB // 8, **gpu)
+    meter = containers({name: looks[0]}, {name: looks[1]})
+    assert [sample(now=NOW + timedelta(seconds=s), meter=Meter(), containers=meter) for s in (0, 10)] == [0, 1]
+    row = InstanceRollup.objects.get()
+    assert (row.cpu, row.memory, row.peak_spare_cpu, row.gpu_samples) == (2500, 2500, 7500, 1)
+    assert (row.gpu, row.gpu_memory) == (2500, 5000)
+
+
+def test_an_engine_that_is_away_leaves_the_processes_measured() -> None:
+    def away(_: str) -> dict[str, Spent]:
+        raise Temporary("The Docker engine does not answer.")
+
+    assert ContainerMeter(away).measure("studio") == {}
+
+
+@pytest.mark.docker
+def test_a_busy_container_is_measured_by_its_engine() -> None:
+    client, studio = engine(), uuid.uuid4().hex[:12]
+    labels = {"slipway.studio": studio, "slipway.instance": "blue-1"}
+    busy = client.containers.run(
+        BASE_IMAGE, ["sh", "-c", "while :; do :; done"], labels=labels, detach=True, mem_limit="64m", init=True
+    )
+    try:
+        meter = ContainerMeter(lambda id_: spent(id_, client=client))
+        assert meter.measure(studio) == {}
+        time.sleep(1)
+        usage = meter.measure(studio)["blue-1"]
+        assert 0.02 < usage.cores < 1.5
+        assert 0 < usage.memory_bytes < 64 * 1024**2
+        assert usage.gpu is None
+    finally:
+        busy.remove(force=True)
 
 
 def test_a_process_that_is_not_there_is_left_out() -> None:
