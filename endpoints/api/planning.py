@@ -22,7 +22,10 @@ class PlanIn(serializers.Serializer[Any]):
         child=serializers.DictField(),
         min_length=1,
         max_length=MAX_DOCUMENTS,
-        help_text="Documents of endpoints and deployments, in the order in which they would be applied.",
+        help_text="Documents of endpoints and deployments; an endpoint's split takes effect after its deployments.",
+    )
+    prune = serializers.BooleanField(
+        default=False, help_text="Delete deployments of the endpoints among the documents that are not among them."
     )
 
 
@@ -31,7 +34,7 @@ class PlannedOut(serializers.Serializer[Any]):
 
     endpoint = serializers.CharField()
     deployment = serializers.CharField(help_text="Empty for an endpoint's document.")
-    action = serializers.ChoiceField(["create", "update", "nothing"])
+    action = serializers.ChoiceField(["create", "update", "delete", "nothing"])
     changes = DifferenceOut(many=True)
     replaced = serializers.ListField(child=serializers.CharField(), help_text="Instances that a roll replaces.")
     started = serializers.IntegerField()
@@ -44,5 +47,4 @@ class Plan(Door):
     @extend_schema(operation_id="plan", request=PlanIn, responses=PlannedOut(many=True))
     def post(self, request: Request) -> Response:
         """Say what applying these documents would do; nothing is written. A refusal is the one applying would get."""
-        documents = read_body(PlanIn, values(request))["documents"]
-        return many(PlannedOut, plan_changes(self.user, documents=documents))
+        return many(PlannedOut, plan_changes(self.user, **read_body(PlanIn, values(request))))

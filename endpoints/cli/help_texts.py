@@ -17,6 +17,7 @@ The commands below talk to it, or to the one that SLIPWAY_URL and SLIPWAY_TOKEN 
 
 _GROUPS = {
     "account": "Accepted for scripts written for Azure.",
+    "endpoint": "The verbs of 2021, when an endpoint's document held its deployments.",
     "environment": "What the user's code runs in: an image, conda or pip packages, and their build.",
     "model": "Trained models: files under a name and a version.",
     "online-deployment": "What runs behind an endpoint: a model, code, an environment and instances.",
@@ -53,6 +54,10 @@ _EXAMPLES = {
     "plan": (
         "What two documents would change",
         "slipway plan -f endpoint.yml blue.yml",
+    ),
+    "apply": (
+        "Bring everything to what the documents say, and delete what left them",
+        "slipway apply -f endpoint.yml blue.yml green.yml --prune",
     ),
     "online-deployment revisions": (
         "What revision 3 changed against revision 1",

@@ -19,12 +19,28 @@ from endpoints.cli.tables import (
 _ROOM = "endpoints.cli.commands"
 
 # Every long flag there is, for the check of `-name`; kept in step with the flags below by a test.
-_WORDS = (
-    "add against all-traffic auth-mode build-context conda-file container debug defaults deployment-name "
-    "description dockerfile-path download-path endpoint-name file follow force-string help image "
-    "include-archived instance key-type label lines list-defaults mirror-traffic name no-wait "
-    "note only-show-errors os-type output path query remove request-file resource-group revision set "
-    "skip-script-validation subscription traffic type value verbose version workspace-name yes"
+_WORDS = (  # a line a letter, so that two changes rarely meet
+    "add against all-traffic auth-mode "
+    "build-context "
+    "conda-file container "
+    "debug defaults deployment deployment-file deployment-name description dockerfile-path download-path "
+    "endpoint-name "
+    "file follow force-string "
+    "help "
+    "image include-archived instance "
+    "key-type "
+    "label lines list-defaults "
+    "mirror-traffic "
+    "name no-wait note "
+    "only-show-errors os-type output "
+    "path prune "
+    "query "
+    "remove request-file resource-group revision "
+    "set skip-script-validation subscription "
+    "traffic type "
+    "value verbose version "
+    "workspace-name "
+    "yes "
 )
 LONG_FLAGS = frozenset(f"--{word}" for word in _WORDS.split())
 
@@ -48,6 +64,15 @@ class Loader(CLICommandsLoader):  # type: ignore[misc]
             group.command("delete", "delete", confirmation="Delete the deployment?")
         with _group(self, "", "planning", plan_table) as group:
             group.command("plan", "plan")
+            group.command("apply", "apply")
+        with _group(self, "endpoint", "endpoint_2021", endpoints_table) as group:
+            for verb in ("create", "show", "list", "update"):
+                group.command(verb, _function(verb))
+            for verb in ("invoke", "get-logs", "get-credentials", "list-keys", "regenerate-keys"):
+                group.command(verb, _function(verb), table_transformer=None)
+            group.command(
+                "delete", "delete", confirmation="Delete the endpoint and all its deployments, or the one named?"
+            )
         with _group(self, "", "settings", None) as group:
             group.command("configure", "configure")
         with _group(self, "setting", "studio", settings_table) as group:
@@ -78,11 +103,14 @@ class Loader(CLICommandsLoader):  # type: ignore[misc]
             _logs(flags)
             flags.argument("revision", options_list=["--revision"], type=int, help="The number of a revision.")
             flags.argument("against", options_list=["--against"], type=int, help="Compare with this one; the wanted.")
-        with ArgumentsContext(self, "plan") as flags:
-            flags.argument(
-                "files", options_list=["--file", "-f"], nargs="+", action="append", required=True,
-                help="YAML documents of endpoints and deployments, in the order in which they would be applied.",
-            )  # fmt: skip
+        for scope in ("plan", "apply"):
+            with ArgumentsContext(self, scope) as flags:
+                flags.argument(
+                    "files", options_list=["--file", "-f"], nargs="+", action="append", required=True,
+                    help="YAML documents of endpoints and deployments, in any order.",
+                )  # fmt: skip
+        with ArgumentsContext(self, "endpoint") as flags:
+            _endpoint_2021(flags)
         with ArgumentsContext(self, "setting") as flags:
             flags.argument("value", options_list=["--value"], type=int, help="The number; of yes/no settings 1 is yes.")
             flags.argument("note", options_list=["--note"], help="Why, for the history.")
@@ -118,6 +146,8 @@ def _common(flags: Any) -> None:
         help="Remove fields, keys or list items.",
     )  # fmt: skip
     flags.argument("force_string", help="Take the values of --set and --add as text.")
+    flags.argument("prune", help="Delete deployments of the endpoint that are in none of the documents.")
+    flags.argument("yes", options_list=["--yes", "-y"], help="Do not ask before deleting.")
     flags.argument("no_wait", help="Return at once; do not wait for the operation to finish.")
     flags.argument("description", help="What it is for.")
 
@@ -149,6 +179,14 @@ def _online(flags: Any) -> None:
     flags.argument(
         "key_type", options_list=["--key-type"], choices=["primary", "secondary"], help="Which key to replace."
     )
+
+
+def _endpoint_2021(flags: Any) -> None:
+    _online(flags)
+    _logs(flags)
+    flags.argument("deployment", options_list=["--deployment", "-d"], help="One deployment of the endpoint.")
+    flags.argument("deployment_file", help="A YAML document of that deployment alone.")
+    flags.argument("endpoint_type", options_list=["--type", "-t"], help="online; there are no others here.")
 
 
 def _logs(flags: Any) -> None:

@@ -37,7 +37,7 @@ READ_ONLY = frozenset(
 
 
 class Location(Kind):
-    """A path, or files the studio holds already: `upload:<id>`, `tree:<digest>`."""
+    """A path (`file:` before it is allowed), or files the studio holds already: `upload:<id>`, `tree:<digest>`."""
 
     def read(self, raw: object, place: Place) -> FileLocation:
         if not isinstance(raw, str):
@@ -46,7 +46,7 @@ class Location(Kind):
             raise place.reject("The path is empty.")
         if raw.startswith("azureml://"):
             raise place.reject(f"'{raw}' is not on this studio; download the files and name their path.")
-        return parse_location(raw)
+        return parse_location(raw.removeprefix("file:"))
 
 
 class ReferenceOr(Kind):
@@ -65,7 +65,10 @@ class ReferenceOr(Kind):
 
 
 class PackagesFile(Kind):
-    """A conda file or a requirements file: a path, the file's own text (it has line ends), or a mapping (conda)."""
+    """A conda file or a requirements file: a path, the file's own text (it has line ends), or a mapping (conda).
+
+    `file:` before a path is allowed, as Azure allows it.
+    """
 
     def __init__(self, *, may_be_mapping: bool) -> None:
         self._may_be_mapping = may_be_mapping
@@ -75,9 +78,10 @@ class PackagesFile(Kind):
             return dict(raw)
         if not isinstance(raw, str):
             raise place.reject("Not a valid string.")
-        if not raw.strip():
+        path = raw.removeprefix("file:")
+        if not path.strip():
             raise place.reject("The path is empty.")
-        return raw
+        return path
 
 
 # Models ----------------------------------------------------------------------------------------------------

@@ -9,11 +9,14 @@ from endpoints.spec.errors import FieldError, Invalid
 
 MAX_MIRROR_PERCENT = 50
 
-_PAIR = re.compile(r"([^\s=,]+)\s*=\s*([^\s=,]+)")
+_PAIR = re.compile(r"([^\s=:,]+)\s*[=:]\s*([^\s=:,]+)")
 
 
 def parse_split(text: str, *, field: str = "traffic") -> dict[str, int]:
-    """`"blue=90 green=10"` (blanks or commas between) as a mapping; names in lower case. Raises Invalid."""
+    """`"blue=90 green=10"` (blanks or commas between; `:` as in 2021 for `=`) as a mapping; names in lower case.
+
+    Raises Invalid.
+    """
     split: dict[str, int] = {}
     for name, number in _PAIR.findall(text):
         if not re.fullmatch(r"-?\d+%?", number):

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 
 import yaml
 from django.contrib import messages
@@ -14,6 +13,7 @@ from django.views.decorators.http import require_http_methods
 
 from endpoints import selectors, services
 from endpoints.models import OnlineEndpoint
+from endpoints.services.planning import Planned, plan_deployment_change, plan_endpoint_change
 from endpoints.spec.documents import OnlineDeploymentDocument, OnlineEndpointDocument
 from endpoints.spec.errors import Conflict, Invalid, OutOfQuota
 from endpoints.spec.schema import to_json
@@ -38,18 +38,21 @@ ENDPOINT_KEYS = (
     "identity",
     "gateway_settings",
 )
-_MOST_SHOWN = 200
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Edited:
-    """What is edited. state: differs as soon as somebody else has changed it. apply: takes what was read."""
+    """What is edited. state: differs as soon as somebody else has changed it.
+
+    plan, apply: take what was read; the plan is refused wherever applying would be.
+    """
 
     title: str
     text: str
     state: str
     back: str
     read: Callable[[str], Document]
+    plan: Callable[[Document], Planned]
     apply: Callable[[Document], object]
 
 
@@ -58,9 +61,11 @@ def endpoint_edit_yaml(request: Request, name: str) -> HttpResponse:
     require(request.user, actions.ENDPOINTS_WRITE, name)
     endpoint = selectors.get_endpoint(request.user, name)
 
+    def values(document: Document) -> dict[str, object]:
+        return {key: to_json(getattr(document, key)) for key in ("name", *ENDPOINT_KEYS)}
+
     def apply(document: Document) -> None:
-        changes = {key: to_json(getattr(document, key)) for key in ("name", *ENDPOINT_KEYS)}
-        services.update_endpoint(request.user, name=name, changes=changes)
+        services.update_endpoint(request.user, name=name, changes=values(document))
 
     edited = Edited(
         title=f"Edit {name} as YAML",
@@ -68,6 +73,7 @@ def endpoint_edit_yaml(request: Request, name: str) -> HttpResponse:
         state=f"{endpoint.pk}/{endpoint.generation}",
         back=reverse("endpoints:detail", args=[name]),
         read=lambda text: OnlineEndpointDocument.read(read_yaml(text)),
+        plan=lambda document: plan_endpoint_change(request.user, name=name, changes=values(document)),
         apply=apply,
     )
     return _edit(request, edited)
@@ -77,6 +83,10 @@ def endpoint_edit_yaml(request: Request, name: str) -> HttpResponse:
 def deployment_edit_yaml(request: Request, endpoint: str, name: str) -> HttpResponse:
     require(request.user, actions.DEPLOYMENTS_WRITE, endpoint)
     deployment = selectors.get_deployment(request.user, endpoint, name)
+
+    def plan(document: Document) -> Planned:
+        assert isinstance(document, OnlineDeploymentDocument)  # noqa: S101  read() made it
+        return plan_deployment_change(request.user, endpoint=endpoint, name=name, document=document)
 
     def apply(document: Document) -> None:
         assert isinstance(document, OnlineDeploymentDocument)  # noqa: S101  read() made it
@@ -88,6 +98,7 @@ def deployment_edit_yaml(request: Request, endpoint: str, name: str) -> HttpResp
         state=f"{deployment.pk}/{deployment.generation}",
         back=reverse("deployments:detail", args=[endpoint, name]),
         read=lambda text: OnlineDeploymentDocument.read(read_yaml(text)),
+        plan=plan,
         apply=apply,
     )
     return _edit(request, edited)
@@ -101,18 +112,19 @@ def _edit(request: Request, edited: Edited) -> HttpResponse:
     if form.is_valid():
         try:
             wanted = edited.read(form.cleaned_data["text"])
-            changes = list(_changes(edited.read(edited.text), wanted))
-            if changes and form.is_reviewed(edited.state):
+            plan = edited.plan(wanted)
+            if plan.action != "nothing" and form.is_reviewed(edited.state):
                 edited.apply(wanted)
-                messages.success(request, f"Changed: {', '.join(change.partition(':')[0] for change in changes)}.")
+                messages.success(request, f"Changed: {', '.join(change.field for change in plan.changes)}.")
                 return go(request, edited.back)
         except (Invalid, Conflict, OutOfQuota) as error:
             add_domain_errors(form, error, names={"text": ""})
         else:
-            context["points"] = changes or ["This is what it is already: nothing would change."]
-            if changes:
+            if plan.action == "nothing":
+                context["points"] = ["This is what it is already: nothing would change."]
+            else:
                 form.set_reviewed(edited.state)
-                context |= {"submit": "Apply", "intro": "This will change:"}
+                context |= {"submit": "Apply", "intro": "This will change:", "plan": plan}
     return form_page(request, "pages/form.html", context, form=form)
 
 
@@ -120,24 +132,3 @@ def _endpoint_text(endpoint: OnlineEndpoint) -> str:
     values = {key: getattr(endpoint, key) for key in ENDPOINT_KEYS}
     given = {key: value for key, value in values.items() if value not in (None, "", {}, [])}
     return yaml.safe_dump({"name": endpoint.name, **given}, sort_keys=False, allow_unicode=True)
-
-
-def _changes(before: Document, after: Document) -> Iterator[str]:
-    """One sentence for every key that differs, down to the innermost."""
-    for key in (one.name for one in dataclasses.fields(after)):
-        yield from _differing(key, to_json(getattr(before, key)), to_json(getattr(after, key)))
-
-
-def _differing(path: str, before: object, after: object) -> Iterator[str]:
-    if before == after:
-        return
-    if isinstance(before, Mapping) and isinstance(after, Mapping):
-        for key in {**before, **after}:
-            yield from _differing(f"{path}.{key}", before.get(key), after.get(key))
-        return
-    yield f"{path}: {_shown(before)} → {_shown(after)}"
-
-
-def _shown(value: object) -> str:
-    text = "nothing" if value in (None, "", {}, []) else json.dumps(value, ensure_ascii=False).strip('"')
-    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"

@@ -34,7 +34,7 @@ def apply(user: User, url: str, text: str) -> Any:
 def test_a_change_is_shown_before_it_is_made(olivia: User, risk: OnlineEndpoint) -> None:
     text = text_of(olivia, ENDPOINT).replace("blue: 90", "blue: 80").replace("green: 10", "green: 20")
     answer = review(olivia, ENDPOINT, text)
-    assert "traffic.blue: 90 → 80" in answer.content.decode()
+    assert "blue: 90 % to 80 % of live requests" in answer.content.decode()
     risk.refresh_from_db()
     assert risk.traffic["blue"] == 90
     assert apply(olivia, ENDPOINT, text).status_code == 302
@@ -59,7 +59,7 @@ def test_a_mistake_is_told_with_its_line(olivia: User, risk: OnlineEndpoint) -> 
 
 
 def test_what_the_service_refuses_is_told(olivia: User, risk: OnlineEndpoint) -> None:
-    answer = apply(olivia, ENDPOINT, text_of(olivia, ENDPOINT).replace("green: 10", "teal: 10"))
+    answer = review(olivia, ENDPOINT, text_of(olivia, ENDPOINT).replace("green: 10", "teal: 10"))
     assert answer.status_code == 422
     assert "There is no deployment" in answer.content.decode()
 
@@ -88,7 +88,8 @@ def test_somebody_elses_change_in_between_asks_for_another_look(olivia: User, ri
 
 def test_a_deployment_is_changed_by_its_document(olivia: User, risk: OnlineEndpoint) -> None:
     text = text_of(olivia, GREEN).replace("'0.5'", "'0.7'")
-    assert "environment_variables.THRESHOLD: 0.5 → 0.7" in review(olivia, GREEN, text).content.decode()
+    (change,) = review(olivia, GREEN, text).context["plan"].changes
+    assert (change.field, change.before, change.after) == ("environment_variables.THRESHOLD", "0.5", "0.7")
     assert apply(olivia, GREEN, text).status_code == 302
     green = OnlineDeployment.objects.get(name="green")
     assert green.revisions.get(number=green.revision).spec["environment_variables"] == {"THRESHOLD": "0.7"}
@@ -101,6 +102,16 @@ def test_an_unchanged_document_changes_nothing(olivia: User, risk: OnlineEndpoin
 
 
 def test_a_deployment_keeps_its_name(olivia: User, risk: OnlineEndpoint) -> None:
-    answer = apply(olivia, GREEN, text_of(olivia, GREEN).replace("name: green", "name: other"))
+    answer = review(olivia, GREEN, text_of(olivia, GREEN).replace("name: green", "name: other"))
     assert answer.status_code == 422
     assert "keeps its name" in answer.content.decode()
+
+
+def test_the_plan_says_which_instances_restart_and_what_callers_notice(olivia: User, risk: OnlineEndpoint) -> None:
+    url = GREEN.replace("green", "blue")
+    answer = review(olivia, url, text_of(olivia, url).replace("'0.5'", "'0.7'"))
+    plan, shown = answer.context["plan"], answer.content.decode()
+    alive = OnlineDeployment.objects.get(name="blue").instances.filter(ended_at=None)
+    assert set(plan.replaced) == {one.pk for one in alive} and len(plan.replaced) == 3
+    assert all(name in shown for name in plan.replaced)
+    assert "90 % of live requests come here; none of them is lost." in shown

@@ -21,6 +21,8 @@ from endpoints.models import (
     Upload,
 )
 from endpoints.services.credentials import make_keys
+from endpoints.services.templates import resolve
+from endpoints.spec.documents import OnlineDeploymentDocument
 from studio.access.models import User
 
 SCRIPT = b"def init():\n    pass\n\n\ndef run(raw_data):\n    return raw_data\n"
@@ -115,17 +117,22 @@ def deployment(parent: OnlineEndpoint, name: str, **columns: object) -> OnlineDe
     model_version = ModelVersion.objects.first() or model(owner)
     environment_version = EnvironmentVersion.objects.first() or environment(owner)
     code_digest = code(owner)
-    DeploymentRevision.objects.create(
-        deployment=row,
-        number=row.revision,
-        spec={
+    document = OnlineDeploymentDocument.read(
+        {
+            "name": name,
+            "endpoint_name": parent.name,
             "model": model_version.reference,
             "environment": environment_version.reference,
             "instance_type": "Standard_DS3_v2",
             "code_configuration": {"code": f"tree:{code_digest}", "scoring_script": "score.py"},
             "request_settings": {"max_concurrent_requests_per_instance": 4, "request_timeout_ms": 5000},
             "environment_variables": {"THRESHOLD": "0.5"},
-        },
+        }
+    )
+    DeploymentRevision.objects.create(
+        deployment=row,
+        number=row.revision,
+        spec=resolve(owner, document, instance_type="Standard_DS3_v2").spec,
         model_version=model_version,
         environment_version=environment_version,
         code_digest=code_digest,

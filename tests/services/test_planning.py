@@ -8,7 +8,7 @@ from endpoints import services
 from endpoints.models import Instance, ModelVersion, OnlineDeployment, OnlineEndpoint, Operation
 from endpoints.services.planning import Planned, plan_changes
 from endpoints.spec.differences import Difference
-from endpoints.spec.errors import Forbidden, Invalid, OutOfQuota
+from endpoints.spec.errors import Conflict, Forbidden, Invalid, OutOfQuota
 from studio.access.models import User
 from tests.people import person
 from tests.services import world
@@ -86,3 +86,35 @@ def test_what_would_be_refused_is_refused(document: dict[str, object], teammate:
         planned(teammate, {"name": "risk", "traffic": {"blue": 50}})
     with pytest.raises(Forbidden):
         planned(person("rita", "Reader"), {**document, "instance_count": 3})
+
+
+def test_what_left_the_documents_is_deleted_only_when_asked_for(document: dict[str, object], teammate: User):
+    services.create_deployment(teammate, document={**document, "name": "green"})
+    documents: list[dict[str, object]] = [{"name": "risk"}, document]
+    assert [one.action for one in plan_changes(teammate, documents=documents)] == ["nothing", "nothing"]
+    *_, last = plan_changes(teammate, documents=documents, prune=True)
+    assert (last.deployment, last.action, last.stopped) == ("green", "delete", 2)
+    assert OnlineDeployment.objects.filter(deletion_requested_at=None).count() == 2
+
+
+def test_a_deployment_with_live_traffic_is_not_pruned(document: dict[str, object], teammate: User):
+    green = {**document, "name": "green"}
+    with pytest.raises(Conflict, match="100 % of the live traffic"):
+        plan_changes(teammate, documents=[{"name": "risk"}, green], prune=True)
+
+
+def test_pruning_follows_the_split_of_the_same_documents(document: dict[str, object], teammate: User):
+    wanted = {"name": "risk", "traffic": {"green": 100}}
+    planned = plan_changes(teammate, documents=[wanted, {**document, "name": "green"}], prune=True)
+    assert [(one.deployment, one.action) for one in planned] == [
+        ("", "nothing"),
+        ("green", "create"),
+        ("", "update"),
+        ("blue", "delete"),
+    ]
+    assert "green: 0 % to 100 % of live requests (once it is ready)." in planned[2].effects
+
+
+def test_an_endpoint_whose_own_document_is_missing_is_not_pruned(document: dict[str, object], teammate: User):
+    green = {**document, "name": "green"}
+    assert [one.deployment for one in plan_changes(teammate, documents=[green], prune=True)] == ["green"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ from endpoints.cli.documents import Changes, Draft, FileSender, Words, check_scr
 from endpoints.cli.failures import CommandFailed, StudioError, UsageError
 from endpoints.cli.session import Session, open_session
 from endpoints.spec.documents import OnlineDeploymentDocument
+from endpoints.spec.format_2021 import convert_deployment
 from endpoints.spec.yaml_reader import SourceDocument
 
 
@@ -29,10 +31,11 @@ def create(
         raise UsageError("--all-traffic cannot be used with --no-wait: traffic is set when the deployment is ready.")
     draft = Draft.from_file(file).changed(Changes(set=set_values))
     draft = draft.with_values(name=name, endpoint_name=endpoint_name)
+    draft, notes = _of_today(draft)
     document = _read(draft, skip_script_validation)
     with open_session() as session, draft.lines_told():
         _refuse_existing(session, document)
-        _warn(session, document)
+        _warn(session, document, notes)
         sent = FileSender(session.uploader, draft.folder).deployment(document)
         answer = session.client.post(
             *_deployments(document.endpoint_name),
@@ -42,6 +45,11 @@ def create(
         )
         session.finish(answer, is_waited_for=not no_wait)
         return _shown(session, document.endpoint_name, document.name)
+
+
+def _of_today(draft: Draft) -> tuple[Draft, tuple[str, ...]]:
+    source, notes = convert_deployment(draft.source)
+    return dataclasses.replace(draft, source=source), notes
 
 
 def _read(draft: Draft, skip_script_validation: bool) -> OnlineDeploymentDocument:
@@ -68,7 +76,9 @@ def _refuse_existing(session: Session, document: OnlineDeploymentDocument) -> No
     )
 
 
-def _warn(session: Session, document: OnlineDeploymentDocument) -> None:
+def _warn(session: Session, document: OnlineDeploymentDocument, notes: tuple[str, ...]) -> None:
+    for note in notes:
+        session.terminal.say(f"Note: {note}")
     for warning in document.warnings():
         session.terminal.say(f"Warning: {warning}")
 
@@ -109,8 +119,9 @@ def update(
         else:
             before = _current(session, str(endpoint_name), str(name))
             draft = Draft(SourceDocument(before), Path.cwd()).changed(changes)
+        draft, notes = _of_today(draft)
         document = _read(draft, skip_script_validation)
-        _warn(session, document)
+        _warn(session, document, notes)
         with draft.lines_told():
             answer = _send_update(session, draft, document, before, skip_script_validation)
             session.finish(answer, is_waited_for=not no_wait)

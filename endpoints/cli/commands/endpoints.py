@@ -10,11 +10,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from endpoints.cli.applying import apply_drafts
 from endpoints.cli.client import Json
 from endpoints.cli.documents import Changes, Draft, Words, known_values
 from endpoints.cli.failures import CommandFailed, ExitCode, UsageError
 from endpoints.cli.session import Session, open_session
 from endpoints.spec.documents import OnlineEndpointDocument
+from endpoints.spec.format_2021 import holds_deployments
 from endpoints.spec.traffic import parse_split
 
 
@@ -29,11 +31,20 @@ def create(
     """Create an endpoint. One that exists is overwritten; its deployments stay."""
     draft = Draft.from_file(file).changed(Changes(set=set_values))
     draft = draft.with_values(name=name, auth_mode=auth_mode, description=description)
+    if holds_deployments(draft.source):
+        return _applied_whole(draft, prune=False, is_confirmed=False, is_waited_for=not no_wait)
     document = draft.read(OnlineEndpointDocument)
     with open_session() as session, draft.lines_told():
         answer = session.client.put("online-endpoints", document.name, json=document.to_json())
         session.finish(answer, is_waited_for=not no_wait)
         return _shown(session, document.name)
+
+
+def _applied_whole(draft: Draft, *, prune: bool, is_confirmed: bool, is_waited_for: bool) -> Json:
+    """A document of 2021: the endpoint with all its deployments."""
+    with open_session() as session:
+        apply_drafts(session, [draft], prune=prune, is_confirmed=is_confirmed, is_waited_for=is_waited_for)
+        return _shown(session, str(draft.source.values.get("name")).lower())
 
 
 def show(name: str) -> Json:
@@ -57,6 +68,8 @@ def update(
     add_values: Words = None,
     remove_values: Words = None,
     force_string: bool = False,
+    prune: bool = False,
+    yes: bool = False,
     no_wait: bool = False,
 ) -> Json:
     """Change an endpoint: its traffic, description, tags. Only what is given changes."""
@@ -64,6 +77,11 @@ def update(
     if not (file or traffic is not None or mirror_traffic is not None or changes):
         raise UsageError("Say what to change: --file, --traffic, --mirror-traffic, --set, --add or --remove.")
     draft = Draft.from_file(file)
+    if holds_deployments(draft.source):
+        draft = draft.with_values(name=name, traffic=_split(traffic, "traffic")).changed(changes)
+        return _applied_whole(draft, prune=prune, is_confirmed=yes, is_waited_for=not no_wait)
+    if prune:
+        raise UsageError("--prune needs the deployments' documents too: slipway apply -f endpoint.yml blue.yml --prune")
     wanted = str(name or draft.source.values.get("name") or "").lower()
     if not wanted:
         raise UsageError("--name is missing: which endpoint?")

@@ -12,6 +12,7 @@ from endpoints.cli.failures import CommandFailed, UsageError
 from endpoints.cli.session import Session, open_session
 from endpoints.cli.terminal import size
 from endpoints.spec.documents import ModelDocument
+from endpoints.spec.format_2021 import convert_model
 
 
 def create(
@@ -27,6 +28,7 @@ def create(
     draft = Draft.from_file(file).changed(Changes(set=set_values))
     absolute = str(Path(path).resolve()) if path else None
     draft = draft.with_values(name=name, version=version, path=absolute, type=model_type, description=description)
+    draft = dataclasses.replace(draft, source=convert_model(draft.source))
     document = draft.read(ModelDocument)
     with open_session() as session, draft.lines_told():
         sender = FileSender(session.uploader, draft.folder)
