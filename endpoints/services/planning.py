@@ -187,11 +187,12 @@ def _plan_endpoint(
 
 
 def _update_endpoint(actor: User, row: OnlineEndpoint, changes: Source, coming: set[tuple[str, str]]) -> Planned:
-    before = {key: getattr(row, key) for key in changes}
+    kept = [key for key in changes if hasattr(row, key)]  # a location, say, is read and not kept
+    before = {key: getattr(row, key) for key in kept}
     if update_endpoint(actor, name=row.name, changes=changes) is None:
         return Planned(endpoint=row.name, deployment="", action="nothing")
     row.refresh_from_db()
-    after = {key: getattr(row, key) for key in changes}
+    after = {key: getattr(row, key) for key in kept}
     return Planned(
         endpoint=row.name,
         deployment="",

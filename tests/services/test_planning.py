@@ -118,3 +118,8 @@ def test_pruning_follows_the_split_of_the_same_documents(document: dict[str, obj
 def test_an_endpoint_whose_own_document_is_missing_is_not_pruned(document: dict[str, object], teammate: User):
     green = {**document, "name": "green"}
     assert [one.deployment for one in plan_changes(teammate, documents=[green], prune=True)] == ["green"]
+
+
+def test_what_an_endpoints_document_says_and_nobody_keeps_is_no_change(document: dict[str, object], teammate: User):
+    (one,) = plan_changes(teammate, documents=[{"name": "risk", "location": "westeurope"}])
+    assert one.action == "nothing"

@@ -12,6 +12,7 @@ from endpoints.cli.documents import Changes, Draft, Words, known_values
 from endpoints.cli.failures import UsageError
 from endpoints.cli.session import Session, open_session
 from endpoints.spec.documents import OnlineDeploymentDocument, OnlineEndpointDocument
+from endpoints.spec.format_2021 import convert_endpoint
 from endpoints.spec.traffic import parse_split
 from endpoints.spec.yaml_reader import SourceDocument
 
@@ -48,12 +49,12 @@ def update(
     changes, split = Changes(set=set_values), parse_split(traffic) if traffic else None
     with open_session() as session:
         if file:
-            draft = Draft.from_file(file).with_values(name=name)
+            drafts = [Draft.from_file(file).with_values(name=name).changed(changes)]
         elif set_values:
-            draft = _present(session, _required(name))
+            drafts = _present(session, _required(name), changes)
         else:
-            draft = Draft.from_file(None).with_values(name=_required(name))
-        drafts = [draft.changed(changes).with_values(traffic=split)]
+            drafts = [Draft.from_file(None).with_values(name=_required(name))]
+        drafts[0] = drafts[0].with_values(traffic=split)
         if deployment_file:
             draft = Draft.from_file(deployment_file)
             drafts.append(draft.with_values(name=deployment, endpoint_name=_required(name)))
@@ -78,12 +79,14 @@ def _applied(
     return _with_deployments(session, planned[0]["endpoint"])
 
 
-def _present(session: Session, name: str) -> Draft:
-    """What there is, written as it was in 2021, so that paths such as deployments[0].instance_count lead somewhere."""
+def _present(session: Session, name: str, changes: Changes) -> list[Draft]:
+    """What there is, changed as if it were written as in 2021: deployments[0].instance_count leads to the first one."""
     endpoint = known_values(OnlineEndpointDocument, session.client.get("online-endpoints", name))
     found = session.client.list_all("online-endpoints", name, "deployments")
     values = {**endpoint, "deployments": [known_values(OnlineDeploymentDocument, each) for each in found]}
-    return dataclasses.replace(Draft.from_file(None), source=SourceDocument(values))
+    converted = convert_endpoint(changes.applied_to(SourceDocument(values)))
+    empty = Draft.from_file(None)
+    return [dataclasses.replace(empty, source=one) for one in (converted.endpoint, *converted.deployments)]
 
 
 def _with_deployments(session: Session, name: str) -> Json:
