@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -58,6 +59,11 @@ def folder(sample_folder: Path, tmp_path: Path) -> Path:
     return found
 
 
+def asked(studio: RunningStudio, *words: str, folder: Path) -> Any:
+    """What the command line answers, as values."""
+    return studio.slipway_json(*words, cwd=folder)
+
+
 @pytest.fixture
 def cleaned(studio: RunningStudio) -> Iterator[RunningStudio]:
     yield studio
@@ -67,7 +73,7 @@ def cleaned(studio: RunningStudio) -> Iterator[RunningStudio]:
 
 def test_documents_are_applied_as_a_whole_and_what_leaves_them_is_pruned(cleaned: RunningStudio, folder: Path):
     files = ("-f", "declared.yml", "blue-deployment.yml", "green.yml")
-    planned = cleaned.slipway_json("plan", *files, cwd=folder)
+    planned = asked(cleaned, "plan", *files, folder=folder)
     assert [one["action"] for one in planned] == ["create", "create", "create", "update"]
     cleaned.slipway("apply", *files, cwd=folder)
     split = ("online-endpoint", "show", "-n", "declared", "--query", "traffic")
@@ -88,11 +94,11 @@ def test_the_article_of_2021_runs_as_it_was_written(cleaned: RunningStudio, fold
     assert "2021 format" in created.stderr
     assert json.loads(created.stdout)["deployments"][0]["provisioning_state"] == "Succeeded"
     request = ("--request-file", "sample-request.json")
-    assert len(cleaned.slipway_json("ml", "endpoint", "invoke", *name, *request, cwd=folder)) == 2
+    assert len(asked(cleaned, "ml", "endpoint", "invoke", *name, *request, folder=folder)) == 2
     logs = cleaned.slipway("ml", "endpoint", "get-logs", *name, "--deployment", "blue").stdout
     assert "Request processed: 2 rows" in logs
     change = ("--set", "deployments[0].scale_settings.instance_count=2")
-    scaled = cleaned.slipway_json("ml", "endpoint", "update", *name, *change)
+    scaled = asked(cleaned, "ml", "endpoint", "update", *name, *change, folder=folder)
     assert scaled["deployments"][0]["instance_count"] == 2
-    assert cleaned.slipway_json("ml", "endpoint", "list-keys", *name)["primaryKey"]
+    assert asked(cleaned, "ml", "endpoint", "list-keys", *name, folder=folder)["primaryKey"]
     cleaned.slipway("ml", "endpoint", "delete", *name, "--yes")
