@@ -10,10 +10,10 @@ JOBS   ?= 2
 MIRROR = index=$$($(BIN)/python -m pip config get global.index-url 2>/dev/null) && export UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$$index}";
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types layers tests bench sample lock clean
+.PHONY: help run test lint types layers tests compiled compiled-tests bench sample lock clean
 
 help: ## List the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(BIN)/uv:
 	@test -n "$(PYTHON)" || { echo "Slipway needs Python 3.11 or newer on PATH (or make PYTHON=/path/to/python)."; exit 1; }
@@ -36,7 +36,7 @@ $(VENV)/.developing: $(VENV)/.installed requirements-dev.lock
 run: $(VENV)/.installed ## Start the studio: make run [ARGS="--no-sample"]
 	@exec $(BIN)/slipway up $(ARGS)
 
-test: lint types layers tests ## Lint, types, layers and all tests
+test: lint types layers tests compiled-tests ## Lint, types, layers and all tests
 
 lint: $(VENV)/.developing ## Style, by ruff
 	@$(BIN)/ruff check .
@@ -49,9 +49,15 @@ layers: $(VENV)/.developing ## Who may import whom, by import-linter
 	@$(BIN)/lint-imports
 
 tests: $(VENV)/.developing ## The tests: make tests [ARGS="-k gateway"]
-	@$(BIN)/pytest -n $(JOBS) --dist loadfile $(ARGS)
+	@SLIPWAY_GATEWAY_COMPILED=off $(BIN)/pytest -n $(JOBS) --dist loadfile $(ARGS)
 
-bench: $(VENV)/.developing ## Measure: make bench [NAME=data_plane]
+compiled: $(VENV)/.developing ## Compile the gateway's hot modules into build/ (needs a C compiler)
+	@$(BIN)/python -m endpoints.gateway.compile --if-needed
+
+compiled-tests: compiled ## The gateway's tests once more, on the compiled build
+	@SLIPWAY_GATEWAY_COMPILED=require $(BIN)/pytest -n $(JOBS) -q -m "not slow" tests/gateway
+
+bench: compiled ## Measure: make bench [NAME=data_plane]
 	@$(BIN)/python -m benchmarks $(NAME)
 
 sample: $(BIN)/uv ## Train the sample model, for the command line's tutorial
@@ -62,4 +68,4 @@ lock: $(BIN)/uv ## Renew the lock files from pyproject.toml
 	@$(MIRROR) $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header pyproject.toml --extra postgres --group dev -o requirements-dev.lock
 
 clean: ## Remove what make made, but not the studio's data
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache benchmarks/out
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache benchmarks/out

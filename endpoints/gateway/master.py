@@ -25,6 +25,7 @@ from redis.asyncio import Redis
 
 from endpoints.gateway.admin import Admin
 from endpoints.gateway.board import Board
+from endpoints.gateway.compiled import is_compiled
 from endpoints.gateway.handover import HandOver
 from endpoints.gateway.link import (
     ORDERS_VARIABLE,
@@ -111,7 +112,8 @@ class Master:
             self._spawn(RoutesFeed(self._redis, settings.home.routes_file).run())
         await self._open_admin()
         host, port = self._listeners[0].getsockname()[:2]
-        logger.info("the gateway serves on %s:%s with %d processes", host, port, settings.processes)
+        how = "compiled" if is_compiled() else "interpreted"
+        logger.info("the gateway serves on %s:%s with %d processes, %s", host, port, settings.processes, how)
         await self._is_stopping.wait()
         await self._stop()
 
@@ -247,7 +249,13 @@ class Master:
 
     def _metrics(self) -> str:
         version = max((handle.routes_version for handle in self._workers), default=0)
-        return render(self._totals, routes_version=version, processes=len(self._workers), unsent=len(self._handover))
+        return render(
+            self._totals,
+            routes_version=version,
+            processes=len(self._workers),
+            unsent=len(self._handover),
+            is_compiled=is_compiled(),
+        )
 
     def _health(self) -> str:
         pids = sorted(handle.pid for handle in self._workers)

@@ -59,7 +59,7 @@ def _histograms(name: str, text: str, merged: dict[tuple[str, str], Histogram]) 
     return lines
 
 
-def render(totals: Totals, *, routes_version: int, processes: int, unsent: int) -> str:
+def render(totals: Totals, *, routes_version: int, processes: int, unsent: int, is_compiled: bool = False) -> str:
     """The whole page."""
     live = [series for series in totals.series if not series.is_mirror]
     shadows = [series for series in totals.series if series.is_mirror]
@@ -99,6 +99,7 @@ def render(totals: Totals, *, routes_version: int, processes: int, unsent: int) 
         *_metric("slipway_connections", "gauge", "Open client connections.", [("", totals.connections)]),
         *_counter("slipway_connections_accepted_total", "Accepted client connections.", [("", totals.accepted)]),
         *_metric("slipway_routes_version", "gauge", "Version of the route table in force.", [("", routes_version)]),
+        *_metric("slipway_gateway_compiled", "gauge", "1: by the compiled build.", [("", int(is_compiled))]),
         *_metric("slipway_gateway_processes", "gauge", "Serving processes.", [("", processes)]),
         *_metric("slipway_counter_batches_unsent", "gauge", "Batches that telemetry has not taken.", [("", unsent)]),
     ]

@@ -136,10 +136,11 @@ def test_the_metrics_page_follows_prometheus_rules() -> None:
                 id=source, source=source, started_at_ms=0, ended_at_ms=1, series=(series,), gauges=gauges, connections=3
             )
         )
-    page = render(totals, routes_version=7, processes=2, unsent=0)
+    page = render(totals, routes_version=7, processes=2, unsent=0, is_compiled=True)
     assert 'slipway_requests_total{endpoint="a",deployment="b\\"",instance="i",code="200",model_code="200"} 4' in page
     assert 'slipway_request_duration_seconds_bucket{endpoint="a",deployment="b\\"",le="+Inf"} 4' in page
     assert 'slipway_requests_in_flight{endpoint="a",deployment="b"} 4' in page
     assert "slipway_connections 6" in page
+    assert "slipway_gateway_compiled 1" in page
     names = [line.split()[2] for line in page.splitlines() if line.startswith("# TYPE")]
     assert len(names) == len(set(names))
