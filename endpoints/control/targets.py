@@ -6,14 +6,17 @@ from django.conf import settings
 
 from endpoints.backends import registry
 from endpoints.backends.base import Backend, DeploymentRef, InstanceTemplate, MountedModel, Permanent, Runtime
-from endpoints.control.wanted import settings_of
+from endpoints.control.wanted import RunSettings, settings_of
 from endpoints.models import DeploymentRevision, InstanceType, ModelVersion, OnlineDeployment
+from endpoints.spec.asset_documents import MLFLOW
 from endpoints.spec.errors import Invalid
 from endpoints.spec.failure import Failure
 from endpoints.spec.home import Home
 from endpoints.spec.states import FailureCode
 
 _GIB = 1024**3
+# As `endpoints.scoring.loader` knows it.
+BUILT_IN_MLFLOW = "builtin:mlflow"
 
 
 def backend_of(deployment: OnlineDeployment) -> Backend:
@@ -46,7 +49,7 @@ def template(revision: DeploymentRevision, runtime: Runtime) -> InstanceTemplate
         runtime=runtime,
         model=_mounted(revision.model_version),
         code_digest=revision.code_digest,
-        entry_script=run.entry_script,
+        entry_script=run.entry_script or _built_in_script(revision, run),
         environment_variables=run.environment_variables,
         cpu_cores=float(size.cores) if size else None,
         memory_bytes=round(size.memory_gib * _GIB) if size else None,
@@ -57,6 +60,12 @@ def template(revision: DeploymentRevision, runtime: Runtime) -> InstanceTemplate
         own_server_port=run.own_server_port,
         has_egress=revision.spec.get("egress_public_network_access", "enabled") != "disabled",
     )
+
+
+def _built_in_script(revision: DeploymentRevision, run: RunSettings) -> str:
+    """The scoring server's own script for models that need none of the user's."""
+    model = revision.model_version
+    return BUILT_IN_MLFLOW if model and model.type == MLFLOW and not run.has_own_server else ""
 
 
 def instance_type(name: str) -> InstanceType | None:

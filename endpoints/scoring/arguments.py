@@ -7,7 +7,7 @@ import importlib
 import inspect
 import json
 import sys
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 from urllib.parse import parse_qsl
 
 from .api.aml_request import FORM_TYPES, AMLRequest, is_raw_requested, title_case
@@ -15,6 +15,7 @@ from .failure import FUNCTION_NOT_FOUND, BootFailure
 from .http.request import HttpRequest
 
 Arguments = Dict[str, Any]
+_OWN_ADAPTER = "__slipway_adapter__"
 
 
 class InputRefused(Exception):
@@ -37,6 +38,10 @@ class Adapter:
     def describe(self) -> str:
         """A sentence for the log."""
         raise NotImplementedError
+
+    def schemas(self, version: str) -> Optional[Tuple[Any, Any]]:
+        """Input and output of run() for the swagger document of that version; None where the adapter cannot tell."""
+        return None
 
 
 class RawAdapter(Adapter):
@@ -61,7 +66,7 @@ class StringAdapter(Adapter):
 
     def arguments(self, request: HttpRequest) -> Arguments:
         if request.method == "GET":
-            return {self._parameter: json.dumps(_query_values(request.query))}
+            return {self._parameter: json.dumps(query_values(request.query))}
         if media_type(request) in FORM_TYPES:
             return {self._parameter: ""}  # the original's framework has taken the form out of the body
         try:
@@ -80,7 +85,7 @@ class SchemaAdapter(Adapter):
         self._parameters = parameters
 
     def arguments(self, request: HttpRequest) -> Arguments:
-        values = _query_values(request.query) if request.method == "GET" else self._json_object(request)
+        values = query_values(request.query) if request.method == "GET" else json_object(request)
         arguments: Arguments = {}
         for parameter in self._parameters:
             value = values.get(parameter.name, parameter.default)
@@ -93,20 +98,21 @@ class SchemaAdapter(Adapter):
         names = ", ".join([parameter.name for parameter in self._parameters])
         return "run() is decorated with @input_schema. Server will invoke it with the following arguments: %s." % names
 
-    @staticmethod
-    def _json_object(request: HttpRequest) -> Dict[str, Any]:
-        kind = media_type(request)
-        if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
-            raise InputRefused(415, "Expects Content-Type to be application/json")
-        try:
-            values = json.loads(request.body)
-        except json.JSONDecodeError as error:
-            if not request.body:
-                raise InputRefused(400, "POST body is empty. Expecting a JSON dictionary.") from None
-            raise InputRefused(400, "POST body could not be decoded as JSON: %s" % error) from None
-        if not isinstance(values, dict):
-            raise InputRefused(400, "POST body should be a JSON dictionary.")
-        return values
+
+def json_object(request: HttpRequest) -> Dict[str, Any]:
+    """The body as the contract wants it of scripts that name their parameters. Raises InputRefused."""
+    kind = media_type(request)
+    if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
+        raise InputRefused(415, "Expects Content-Type to be application/json")
+    try:
+        values = json.loads(request.body)
+    except json.JSONDecodeError as error:
+        if not request.body:
+            raise InputRefused(400, "POST body is empty. Expecting a JSON dictionary.") from None
+        raise InputRefused(400, "POST body could not be decoded as JSON: %s" % error) from None
+    if not isinstance(values, dict):
+        raise InputRefused(400, "POST body should be a JSON dictionary.")
+    return values
 
 
 def media_type(request: HttpRequest) -> str:
@@ -120,6 +126,8 @@ def _media_type(header: str) -> str:
 
 def adapt(run: Callable[..., Any]) -> Tuple[Adapter, bool]:
     """The adapter for run(), and whether it wants `request_headers` too. Raises BootFailure."""
+    if (own := own_adapter(run)) is not None:
+        return own, False
     parameters = list(inspect.signature(run).parameters.values())
     if any(parameter.kind not in (parameter.KEYWORD_ONLY, parameter.POSITIONAL_OR_KEYWORD) for parameter in parameters):
         raise _unusable("run() cannot accept positional-only arguments, *args, or **kwargs.")
@@ -138,6 +146,21 @@ def adapt(run: Callable[..., Any]) -> Tuple[Adapter, bool]:
     return StringAdapter(first), wants_headers
 
 
+def adapted_by(adapter: Adapter) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """For a run() of the server's own, which knows best how to read requests."""
+
+    def mark(run: Callable[..., Any]) -> Callable[..., Any]:
+        setattr(run, _OWN_ADAPTER, adapter)
+        return run
+
+    return mark
+
+
+def own_adapter(run: Callable[..., Any]) -> Optional[Adapter]:
+    found = getattr(run, _OWN_ADAPTER, None)
+    return found if isinstance(found, Adapter) else None
+
+
 def is_schema_decorated(run: Callable[..., Any]) -> bool:
     """Only a script that imported inference_schema can be."""
     if "inference_schema" not in sys.modules:
@@ -150,7 +173,7 @@ def request_headers(request: HttpRequest) -> Dict[str, str]:
     return {title_case(name): value for name, value in request.headers.items()}
 
 
-def _query_values(query: str) -> Dict[str, Any]:
+def query_values(query: str) -> Dict[str, Any]:
     """Each value as JSON where it is JSON; a repeated name makes a list."""
     values: Dict[str, List[Any]] = {}
     for name, text in parse_qsl(query, keep_blank_values=True, errors="replace"):

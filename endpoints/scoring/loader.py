@@ -21,6 +21,9 @@ from .failure import FUNCTION_NOT_FOUND, IMPORT_ERROR, INIT_FAILED, BootFailure
 
 TREE_LINES = 200
 
+# Entry scripts of the server's own, for models that need none of the user's.
+BUILT_IN = {"builtin:mlflow": "mlflow_model"}
+
 # Modules whose package is called otherwise.
 PACKAGES = {
     "PIL": "pillow",
@@ -51,6 +54,8 @@ class Script:
 
 def load(*, app_root: str, entry_script: str, source_dir: str = "") -> Script:
     """Import the script. Raises BootFailure."""
+    if entry_script in BUILT_IN:
+        return _built_in(BUILT_IN[entry_script])
     sys.path.append(app_root)
     if source_dir:
         sys.path.append(os.path.join(app_root, source_dir))
@@ -90,8 +95,15 @@ def call_init(script: Script, *, app_root: str, model_dir: str, await_: Callable
         logger.error("User's init function failed")
         logger.error("Encountered Exception: %s", text)
         _log_model_tree(model_dir)
+        if isinstance(error, BootFailure):  # a script of our own has said it already
+            raise
         raise _init_failure(error, script.path, app_root, text) from error
     logger.info("Users's init has completed successfully")
+
+
+def _built_in(name: str) -> Script:
+    module: Any = importlib.import_module("." + name, __package__)
+    return Script(path=str(module.__file__), init=module.init, run=module.run, module=module)
 
 
 def _find(app_root: str, entry_script: str) -> str:

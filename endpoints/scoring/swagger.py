@@ -10,7 +10,7 @@ import sys
 from typing import Any, Callable, Dict, List, Optional, Tuple
 from urllib.parse import parse_qsl
 
-from .arguments import is_schema_decorated
+from .arguments import is_schema_decorated, own_adapter
 from .failure import BAD_ARGUMENT, BootFailure
 from .settings import Settings
 
@@ -97,6 +97,8 @@ def _make(version: str, run: Callable[..., Any], settings: Settings) -> Optional
 
 def _schemas(version: str, run: Callable[..., Any]) -> Optional[Tuple[Any, Any]]:
     """(input, output), or None when the script's types cannot be told in that version."""
+    if (own := own_adapter(run)) is not None and (told := own.schemas(version)) is not None:
+        return told
     if not is_schema_decorated(run):
         return {"type": "object", "example": {}}, {"type": "object", "example": {}}
     schema_util = sys.modules["inference_schema.schema_util"]

@@ -15,9 +15,10 @@ from endpoints.assets.store import MissingAsset
 from endpoints.models import Model, ModelVersion, Upload
 from endpoints.selectors import get_model_version, model_versions
 from endpoints.services import limits
+from endpoints.services.mlflow_models import read_model
 from endpoints.services.store import asset_store
 from endpoints.services.uploads import get_upload
-from endpoints.spec.documents import FileLocation, LocationKind, ModelDocument
+from endpoints.spec.documents import MLFLOW, FileLocation, LocationKind, ModelDocument
 from endpoints.spec.errors import Conflict, FieldError, Invalid, Unavailable
 from studio.access import actions, audit
 from studio.access.models import User
@@ -54,6 +55,8 @@ def register_model_document(actor: User, *, document: ModelDocument) -> ModelVer
     require(actor, actions.MODELS_WRITE)
     tree = tree_at(actor, document.path, field="path")
     limits.require_model_files(tree.file_count)
+    if document.type == MLFLOW:
+        read_model(tree.digest, field="path")
     row = save_model_version(actor, document, tree)
     audit.record(actor, actions.MODELS_WRITE, target=f"model {row}", summary="Register the model")
     return row

@@ -17,9 +17,11 @@ from endpoints.assets.store import MissingAsset
 from endpoints.models import DeploymentRevision, EnvironmentVersion, ModelVersion
 from endpoints.selectors import get_environment_version, get_model_version
 from endpoints.services.environments import content_digest, read_content, save_environment_version
+from endpoints.services.mlflow_models import conda_of, read_model
 from endpoints.services.registry import save_model_version, tree_at
 from endpoints.services.store import asset_store
 from endpoints.spec.documents import (
+    MLFLOW,
     AssetReference,
     CodeConfiguration,
     InlineEnvironment,
@@ -65,11 +67,14 @@ def resolve(
 
     What `current` uses already may be kept by those who may change the deployment, whatever else they may read.
     """
-    _require_environment(document)
-    environment = _environment(actor, document, current)
     backend = current.deployment.backend if current else document.backend or settings.SLIPWAY_BACKEND
-    _require_server(document, environment, backend)
     model = _model(actor, document, current)
+    bare = model if model and model.type == MLFLOW and document.code_configuration is None else None
+    named = _environment(actor, document, current)
+    if bare is None:
+        _require_environment(document)
+    environment = _environment_of_model(actor, document, bare) if bare and named is None else named
+    _require_server(document, environment, backend, is_code_needed=bare is None)
     code = _code(actor, document, check_script=check_script)
     spec = document.to_json()
     for key in (*_NAMES, *ROW_KEYS):
@@ -77,8 +82,8 @@ def resolve(
     spec["instance_type"] = instance_type
     if model:
         spec["model"] = model.reference
-    if environment:
-        spec["environment"] = environment.reference
+    if named:
+        spec["environment"] = named.reference
     if code:
         spec["code_configuration"]["code"] = f"tree:{code.digest}"
     return Template(spec, model, environment, code.digest if code else "")
@@ -108,10 +113,12 @@ def _require_environment(document: OnlineDeploymentDocument) -> None:
         raise Invalid(f"{errors[0].field}: {errors[0].message}", details=errors)
 
 
-def _require_server(document: OnlineDeploymentDocument, environment: EnvironmentVersion | None, backend: str) -> None:
+def _require_server(
+    document: OnlineDeploymentDocument, environment: EnvironmentVersion | None, backend: str, *, is_code_needed: bool
+) -> None:
     """Something must serve the model: a scoring script in our server, or the image's own, in a container."""
     if environment is None or not environment.inference_config:
-        if document.code_configuration is None:
+        if document.code_configuration is None and is_code_needed:
             raise _invalid("code_configuration", _NO_CODE)
         if document.model_mount_path and backend == "process":
             raise _invalid("model_mount_path", f"Only containers can have it. {_ADD_DOCKER}")
@@ -146,6 +153,8 @@ def _inline_model(actor: User, source: InlineModel) -> ModelVersion:
     """Register the files under their own name, or under one made from their content; the same files only once."""
     require(actor, actions.MODELS_WRITE)
     tree = tree_at(actor, source.path, field="model.path")
+    if source.type == MLFLOW:
+        read_model(tree.digest, field="model.path")
     if source.name and not source.version:
         newest = ModelVersion.objects.select_related("model").filter(model__name=source.name).order_by("-pk").first()
         if newest and (newest.tree_digest, newest.type) == (tree.digest, source.type):
@@ -203,6 +212,21 @@ def _inline_environment(actor: User, source: InlineEnvironment) -> EnvironmentVe
         version=source.version or (None if source.name else "1"),
         is_anonymous=source.name is None,
     )
+
+
+def _environment_of_model(actor: User, document: OnlineDeploymentDocument, model: ModelVersion) -> EnvironmentVersion:
+    """What an MLflow model asks for, under a name made from it, so that models of one environment share a build.
+
+    Whoever may deploy the model may have it: it came with the model. It is no part of the document, so that another
+    model brings its own.
+    """
+    field = "model" if isinstance(document.model, AssetReference) else "model.path"
+    source = InlineEnvironment(
+        conda_file=conda_of(model.tree_digest, field=field), description="What an MLflow model asks for."
+    )
+    content = read_content(actor, source)
+    name = _generated_name(content_digest(content))
+    return save_environment_version(actor, source, content, name=name, version="1", is_anonymous=True)
 
 
 # Code ------------------------------------------------------------------------------------------------------

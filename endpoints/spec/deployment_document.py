@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
 
-from endpoints.spec.asset_documents import EnvironmentSource, InlineModel, Location, ModelSource
+from endpoints.spec.asset_documents import MLFLOW, EnvironmentSource, InlineModel, Location, ModelSource
 from endpoints.spec.endpoint_document import Access, EndpointName
 from endpoints.spec.gateway_settings import DeploymentGatewaySettings
 from endpoints.spec.names import deployment_name_problem
@@ -190,7 +190,7 @@ class OnlineDeploymentDocument(Document):
 
     @rule("environment", "code_configuration", "model")
     def code_runs_somewhere(self) -> Iterator[Problem]:
-        is_mlflow = isinstance(self.model, InlineModel) and self.model.type == "mlflow_model"
+        is_mlflow = isinstance(self.model, InlineModel) and self.model.type == MLFLOW
         is_inline = isinstance(self.model, InlineModel) and not is_mlflow
         if self.environment is None and (self.code_configuration or is_inline or self.model is None):
             yield "environment", "Missing data for required field."

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from endpoints.spec.asset_documents import (
     DEFAULT_IMAGE,
+    MLFLOW,
     BuildContext,
     EnvironmentContent,
     EnvironmentDocument,
@@ -32,6 +33,7 @@ from endpoints.spec.references import AssetReference, FileLocation, LocationKind
 __all__ = [
     "DEFAULT_IMAGE",
     "MAX_INSTANCES_PER_DEPLOYMENT",
+    "MLFLOW",
     "AssetReference",
     "BuildContext",
     "CodeConfiguration",

@@ -40,6 +40,12 @@ class Invalid(SlipwayError):
     code = "ValidationError"
 
 
+class UnusableModel(Invalid):
+    """The files of a model are not what its type says, or cannot be served as asked."""
+
+    code = "BadArgument"
+
+
 class NotFound(SlipwayError):
     """There is no such thing, or the caller may not know of it."""
 

@@ -56,8 +56,8 @@ class Running:
     def port(self) -> int:
         return int(self.status["port"])
 
-    def wait_until(self, is_true: Callable[[], Any]) -> None:
-        deadline = time.monotonic() + WAIT_S
+    def wait_until(self, is_true: Callable[[], Any], *, within_s: float = WAIT_S) -> None:
+        deadline = time.monotonic() + within_s
         while not is_true():
             assert time.monotonic() < deadline, f"nothing of the kind happened; status {self.status}"
             time.sleep(0.01)

@@ -47,3 +47,16 @@ def endpoint(actor: User, name: str = "risk") -> None:
 
 def deploy(actor: User, **changes: object) -> Operation:
     return services.create_deployment(actor, document=deployment_document(actor, **changes))
+
+
+MLMODEL = (
+    b"flavors:\n  python_function:\n    env: conda.yaml\n    loader_module: mlflow.sklearn\nmlflow_version: 3.1.0\n"
+)
+MLFLOW_CONDA = b"dependencies:\n  - python=3.11.7\n  - pip:\n      - mlflow==3.1.0\n"
+
+
+def mlflow_model(actor: User, **files: bytes) -> Upload:
+    """A folder as MLflow saves it; `files` by name without their suffix (MLmodel, conda) replace its own."""
+    found = {"model/MLmodel": MLMODEL, "model/conda.yaml": MLFLOW_CONDA, "model/model.pkl": b"weights"}
+    names = {"mlmodel": "model/MLmodel", "conda": "model/conda.yaml"}
+    return upload(actor, {**found, **{names[key]: content for key, content in files.items()}})
