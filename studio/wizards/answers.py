@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from endpoints.spec.documents import MLFLOW
+
+EnvironmentKind = Literal["registered", "conda", "requirements", "model"]
+
 
 @dataclass(frozen=True, slots=True)
 class StoredUpload:
@@ -44,6 +48,12 @@ class ModelAnswer:
     file_count: int = 0
     size_bytes: int = 0
     main_file: str = ""
+    tree_digest: str = ""
+
+    @property
+    def is_mlflow(self) -> bool:
+        """Whether it can be served without a script and brings its environment."""
+        return self.type == MLFLOW
 
     @property
     def reference(self) -> str:
@@ -52,11 +62,14 @@ class ModelAnswer:
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentAnswer:
-    """`kind` says whether it is registered already, or what `definition` holds. build: `built 2 d ago`, for people."""
+    """`kind` says whether it is registered already, or what `definition` holds. build: `built 2 d ago`, for people.
+
+    Of kind `model` it has no name: the model says what it needs.
+    """
 
     name: str
     version: str
-    kind: Literal["registered", "conda", "requirements"]
+    kind: EnvironmentKind
     image: str = ""
     definition: str = ""
     build: str = ""
@@ -65,10 +78,22 @@ class EnvironmentAnswer:
     def reference(self) -> str:
         return f"azureml:{self.name}:{self.version}"
 
+    @property
+    def is_new(self) -> bool:
+        """Whether it is to be registered."""
+        return self.kind in ("conda", "requirements")
+
+    @property
+    def title(self) -> str:
+        return "from the model" if self.kind == "model" else f"{self.name}:{self.version}"
+
 
 @dataclass(frozen=True, slots=True)
 class CodeAnswer:
-    """The scoring script and its folder: text from the editor, or an upload. scoring_script: path within the folder."""
+    """The scoring script and its folder: text from the editor, or an upload.
+
+    scoring_script: path within the folder, "" where no script is needed.
+    """
 
     scoring_script: str
     script: str = ""

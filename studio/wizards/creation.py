@@ -42,7 +42,7 @@ def create(actor: User, answers: Answers) -> Created:
             if answers.model and answers.model.upload:
                 _register_model(actor, answers.model)
             what = "environment"
-            if answers.environment.kind != "registered":
+            if answers.environment.is_new:
                 _register_environment(actor, answers.environment)
             what = "endpoint"
             if endpoint := documents.endpoint_document(answers):
@@ -79,9 +79,10 @@ def _register_environment(actor: User, environment: EnvironmentAnswer) -> None:
 
 def _create_deployment(actor: User, answers: Answers, code: CodeAnswer) -> None:
     """The document of the review, with the script's folder named by the upload that holds it."""
-    upload = files.code_folder(actor, code.upload) if code.upload else None
-    upload = upload or files.store_script(actor, code.scoring_script, code.script.encode())
     document = documents.deployment_document(answers)
-    document["code_configuration"] = document["code_configuration"] | {"code": f"upload:{upload.id}"}
+    if code.scoring_script:
+        upload = files.code_folder(actor, code.upload) if code.upload else None
+        upload = upload or files.store_script(actor, code.scoring_script, code.script.encode())
+        document["code_configuration"] = document["code_configuration"] | {"code": f"upload:{upload.id}"}
     split = answers.traffic.traffic if answers.traffic else None
     services.create_deployment(actor, document=OnlineDeploymentDocument.read(document), traffic=split)

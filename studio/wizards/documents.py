@@ -96,8 +96,10 @@ def deployment_document(answers: Answers) -> Document:
     }
     if answers.model:
         document["model"] = answers.model.reference
-    document["code_configuration"] = {"code": code_folder(code), "scoring_script": code.scoring_script}
-    document["environment"] = environment.reference
+    if code.scoring_script:
+        document["code_configuration"] = {"code": code_folder(code), "scoring_script": code.scoring_script}
+    if environment.kind != "model":
+        document["environment"] = environment.reference
     if answers.environment_variables:
         document["environment_variables"] = dict(answers.environment_variables)
     return document | _compute_fields(compute)
@@ -124,12 +126,13 @@ def package(answers: Answers) -> Package:
         files.append(_document("model.yml", model_document(answers.model)))
         uploads.append(Uploaded(_path(upload.root_name, upload.is_folder), upload.file_count, upload.size_bytes))
         commands.append("slipway model create -f model.yml")
-    if answers.environment.kind != "registered":
+    if answers.environment.is_new:
         files.append(_document("environment.yml", environment_document(answers.environment)))
         name = _PACKAGES[answers.environment.kind][1]
         files.append(TextFile(name, answers.environment.definition, is_document=False))
         commands.append("slipway environment create -f environment.yml")
-    _add_code(answers.code, files, uploads)
+    if answers.code.scoring_script:
+        _add_code(answers.code, files, uploads)
     name = f"{answers.endpoint.deployment}.yml"
     files.append(_document(name, deployment_document(answers)))
     commands += [f"slipway online-deployment create -f {name}", *_traffic_commands(answers)]

@@ -60,6 +60,12 @@ def find(user: User, upload_id: str, purpose: str) -> StoredUpload | None:
     return _stored(row) if row and row.purpose == purpose and asset_store().has(row.tree_digest) else None
 
 
+def tree_digest(user: User, upload_id: str) -> str:
+    """Of the upload's stored tree, "" where it is gone."""
+    row = _row(user, upload_id)
+    return row.tree_digest if row else ""
+
+
 def paths(user: User, upload_id: str) -> list[str]:
     """Every file of the upload as a path below the folder it will be laid into."""
     row = _row(user, upload_id)

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Literal, cast
+from typing import cast
 
+import yaml
 from django import forms
 from django.utils import timezone
 
 from endpoints import selectors
 from endpoints.models import EnvironmentVersion
+from endpoints.services.mlflow_models import conda_of
 from endpoints.spec.errors import Forbidden, SlipwayError
 from studio.access import actions
 from studio.access.policy import is_allowed
 from studio.templatetags.look import age_words
 from studio.wizards import files, starter
-from studio.wizards.answers import Answers, CodeAnswer, EnvironmentAnswer
+from studio.wizards.answers import Answers, CodeAnswer, EnvironmentAnswer, EnvironmentKind
 from studio.wizards.definitions import ENVIRONMENT_VARIABLE, definition_errors, script_error
 from studio.wizards.steps.base import Option, Options, Step, upload_title
 
@@ -30,6 +32,7 @@ class EnvironmentStep(Step):
             ("registered", "A registered environment"),
             ("conda", "A conda file"),
             ("requirements", "A requirements.txt"),
+            ("model", "From the model"),
         ],
     )
     registered = forms.ChoiceField(label="Registered environment", required=False)
@@ -58,7 +61,7 @@ class EnvironmentStep(Step):
 
     code = forms.ChoiceField(
         label="Scoring script",
-        choices=[("editor", "Write it here"), ("upload", "Upload a file or folder")],
+        choices=[("editor", "Write it here"), ("upload", "Upload a file or folder"), ("none", "None needed")],
         initial="editor",
     )
     script_name = forms.CharField(
@@ -84,13 +87,20 @@ class EnvironmentStep(Step):
         widget=forms.Textarea(attrs={"rows": 3, "placeholder": "WORKER_COUNT=1"} | _MONO),
     )
 
+    _has_own_servers = False
+
     def prepare(self) -> None:
         options = self._options()
         self.choose("registered", options)
         kinds: list[Option] = [("registered", "A registered environment")] if options else []
         if is_allowed(self.user, actions.ENVIRONMENTS_WRITE):
             kinds += [("conda", "A conda file"), ("requirements", "A requirements.txt")]
+        is_mlflow = bool(self.so_far.model and self.so_far.model.is_mlflow)
+        if is_mlflow:
+            kinds.insert(0, ("model", "From the model"))
+            self.suggest(code="none")
         self.choose("environment", kinds)
+        self._offer_no_script(is_needless=is_mlflow or self._has_own_servers)
         main_file = self.so_far.model.main_file if self.so_far.model else ""
         self.suggest(
             environment=kinds[0][0] if kinds else "",
@@ -104,17 +114,33 @@ class EnvironmentStep(Step):
     @property
     def definition_fields(self) -> list[forms.BoundField]:
         """The two texts that may stand for an environment, as far as this person may register one."""
-        return [self[kind] for kind in self.kinds if kind != "registered"]
+        return [self[kind] for kind in self.kinds if kind in ("conda", "requirements")]
+
+    @property
+    def brought_environment(self) -> str:
+        """What an MLflow model asks for, as a conda file; "" where it cannot be told or none does."""
+        model = self.so_far.model
+        if model is None or not model.is_mlflow:
+            return ""
+        try:
+            return yaml.safe_dump(conda_of(model.tree_digest, field="environment"), sort_keys=False)
+        except SlipwayError:
+            return ""
 
     def clean(self) -> None:
         kind = self.cleaned_data.get("environment")
         if kind == "registered":
             if reference := self.require("registered", "Choose an environment, or give its packages."):
                 self._check_registered(reference)
+        elif kind == "model":
+            self._check_brought()
         elif kind:
             self._check_definition(kind)
-        if self.cleaned_data.get("code") == "upload":
+        code = self.cleaned_data.get("code")
+        if code == "upload":
             self._check_uploaded_code()
+        elif code == "none":
+            self._check_no_script(kind)
         else:
             self._check_script()
         self.environment_variables = self._read_variables()
@@ -128,7 +154,9 @@ class EnvironmentStep(Step):
         )
 
     def _environment_answer(self) -> EnvironmentAnswer:
-        kind = cast(Literal["registered", "conda", "requirements"], self.cleaned_data["environment"])
+        kind = cast(EnvironmentKind, self.cleaned_data["environment"])
+        if kind == "model":
+            return EnvironmentAnswer(name="", version="", kind=kind)
         if kind == "registered":
             name, _, version = self.text("registered").rpartition(":")
             return EnvironmentAnswer(name=name, version=version, kind=kind, build=self._build_words())
@@ -148,6 +176,8 @@ class EnvironmentStep(Step):
         return f"built {age_words(timezone.now() - build.finished_at)}"
 
     def _code_answer(self) -> CodeAnswer:
+        if self.cleaned_data["code"] == "none":
+            return CodeAnswer(scoring_script="")
         if self.cleaned_data["code"] == "upload":
             return CodeAnswer(scoring_script=self.text("scoring_script"), upload=self.stored)
         return CodeAnswer(scoring_script=self.text("script_name"), script=_unix(self.cleaned_data["script"]))
@@ -162,6 +192,32 @@ class EnvironmentStep(Step):
         self.version_row = row
         if row.archived_at:
             self.refuse("registered", f"{reference} is archived. Restore it, or choose another version.")
+
+    def _offer_no_script(self, *, is_needless: bool) -> None:
+        code = self.fields["code"]
+        assert isinstance(code, forms.ChoiceField)  # noqa: S101 - declared above
+        offered = [("editor", "Write it here"), ("upload", "Upload a file or folder")]
+        code.choices = [("none", "None needed"), *offered] if is_needless else offered
+
+    def _check_brought(self) -> None:
+        """The model's own lists of packages, and that nothing but the model needs them."""
+        model = self.so_far.model
+        if model is None:
+            return
+        try:
+            conda_of(model.tree_digest, field="environment")
+        except SlipwayError as error:
+            self.note(error, "environment")
+        if self.cleaned_data.get("code") != "none":
+            self.refuse("environment", "A script of yours needs an environment that you name; or choose no script.")
+
+    def _check_no_script(self, kind: str | None) -> None:
+        """Something must serve the model: we can where MLflow saved it, else an image with a server of its own."""
+        if self.so_far.model and self.so_far.model.is_mlflow:
+            return
+        row = getattr(self, "version_row", None)
+        if kind != "registered" or row is None or not row.inference_config:
+            self.refuse("code", "Only an MLflow model, or an environment with a server of its own, needs no script.")
 
     def _check_definition(self, kind: str) -> None:
         """The packages, then the name they are registered under."""
@@ -213,6 +269,7 @@ class EnvironmentStep(Step):
             rows = selectors.environments_for(self.user).prefetch_related("environment__versions")
         except Forbidden:
             return []
+        self._has_own_servers = any(each.inference_config for row in rows for each in row.environment.versions.all())
         return [(row.environment.name, _version_options(row)) for row in rows]
 
 

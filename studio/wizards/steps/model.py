@@ -8,6 +8,8 @@ from django import forms
 
 from endpoints import selectors
 from endpoints.models import ModelVersion
+from endpoints.services.mlflow_models import read_model
+from endpoints.spec.documents import MLFLOW
 from endpoints.spec.errors import Forbidden, SlipwayError
 from studio.access import actions
 from studio.access.policy import is_allowed
@@ -40,7 +42,7 @@ class ModelStep(Step):
         required=False,
         choices=[
             ("custom_model", "Custom: your script loads it"),
-            ("mlflow_model", "MLflow"),
+            (MLFLOW, "MLflow: needs no script"),
             ("triton_model", "Triton"),
         ],
         initial="custom_model",
@@ -87,6 +89,7 @@ class ModelStep(Step):
             file_count=self.stored.file_count,
             size_bytes=self.stored.size_bytes,
             main_file=model_file(files.paths(self.user, self.stored.id)),
+            tree_digest=files.tree_digest(self.user, self.stored.id),
         )
         return replace(so_far, model=answer)
 
@@ -104,7 +107,15 @@ class ModelStep(Step):
         if self.stored is None:
             gone = "These files are no longer here: upload them again."
             self.refuse("upload", gone if self.text("upload") else "Choose a file, several files, a folder or a zip.")
+        elif self.text("type") == MLFLOW:
+            self._check_mlflow(self.stored.id)
         self.check_new_asset(selectors.model_versions, missing="Give the model a name.")
+
+    def _check_mlflow(self, upload_id: str) -> None:
+        try:
+            read_model(files.tree_digest(self.user, upload_id), field="upload")
+        except SlipwayError as error:
+            self.note(error, "upload")
 
     def _options(self) -> Options:
         """The versions that may be deployed, newest model first, one group a model."""
@@ -140,4 +151,5 @@ def _registered(row: ModelVersion) -> ModelAnswer:
         file_count=row.file_count,
         size_bytes=row.size_bytes,
         main_file=model_file(files.tree_paths(row.tree_digest)),
+        tree_digest=row.tree_digest,
     )
