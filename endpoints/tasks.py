@@ -6,6 +6,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from endpoints.control import environments, garbage, reconcile, sweep
+from endpoints.services import rollout_turns
 from endpoints.telemetry import intake, rollups, samples
 
 
@@ -59,3 +60,12 @@ def roll_up() -> None:
 def forget_telemetry() -> None:
     """Delete what was measured long ago."""
     rollups.forget(now=timezone.now())
+
+
+@shared_task(name="endpoints.tasks.guard_rollouts")
+def guard_rollouts() -> None:
+    """Judge every rollout under way by what the gateways counted up to now."""
+    if not rollout_turns.is_anything_under_way():
+        return
+    take_counters()
+    rollout_turns.take_turns(now=timezone.now())

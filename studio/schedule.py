@@ -10,6 +10,7 @@ from typing import Any
 RECURRING: dict[str, dict[str, Any]] = {
     "sweep": {"task": "endpoints.tasks.sweep", "schedule": 2.0, "options": {"expires": 4}},
     "counters": {"task": "endpoints.tasks.take_counters", "schedule": 3.0, "options": {"expires": 6}},
+    "rollouts": {"task": "endpoints.tasks.guard_rollouts", "schedule": 1.0, "options": {"expires": 2}},
     "samples": {"task": "endpoints.tasks.sample_instances", "schedule": 10.0, "options": {"expires": 10}},
     "rollups": {"task": "endpoints.tasks.roll_up", "schedule": 15.0, "options": {"expires": 30}},
     "old-telemetry": {"task": "endpoints.tasks.forget_telemetry", "schedule": 1800.0, "options": {"expires": 1800}},

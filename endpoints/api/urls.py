@@ -22,6 +22,7 @@ from endpoints.api import (
     operations,
     planning,
     revisions,
+    rollouts,
     studio_settings,
     uploads,
 )
@@ -45,6 +46,7 @@ class Unknown(Door):
 
 _E = "online-endpoints/<str:endpoint>"
 _D = f"{_E}/deployments/<str:deployment>"
+_R = f"{_E}/rollouts/<int:number>"
 _M = "models/<str:name>"
 _N = "environments/<str:name>"
 _VERSION = "versions/<str:version>"
@@ -82,6 +84,12 @@ urlpatterns = [
     path(f"{_E}/traffic", endpoints.EndpointTraffic.as_view(), name="endpoint-traffic"),
     path(f"{_E}/invoke", endpoints.EndpointInvoke.as_view(), name="endpoint-invoke"),
     path(f"{_E}/metrics", metrics.EndpointMetrics.as_view(), name="endpoint-metrics"),
+    path(f"{_E}/rollouts", rollouts.Rollouts.as_view(), name="rollouts"),
+    path(_R, rollouts.RolloutDoor.as_view(), name="rollout"),
+    path(f"{_R}/pause", rollouts.RolloutPause.as_view(), name="rollout-pause"),
+    path(f"{_R}/resume", rollouts.RolloutResume.as_view(), name="rollout-resume"),
+    path(f"{_R}/promote", rollouts.RolloutPromote.as_view(), name="rollout-promote"),
+    path(f"{_R}/abort", rollouts.RolloutAbort.as_view(), name="rollout-abort"),
     path(f"{_E}/deployments", deployments.Deployments.as_view(), name="deployments"),
     path(_D, deployments.DeploymentDoor.as_view(), name="deployment"),
     path(f"{_D}/logs", deployments.DeploymentLogs.as_view(), name="deployment-logs"),

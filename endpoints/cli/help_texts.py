@@ -22,6 +22,7 @@ _GROUPS = {
     "model": "Trained models: files under a name and a version.",
     "online-deployment": "What runs behind an endpoint: a model, code, an environment and instances.",
     "setting": "What holds for the whole studio: limits, the shared pool, how long logs are kept.",
+    "online-endpoint rollout": "Shift traffic to a new deployment in stages, taken back by itself when a gate breaks.",
     "online-endpoint": "Stable URLs with keys, and the split of traffic over their deployments.",
 }
 _EXAMPLES = {
@@ -42,6 +43,10 @@ _EXAMPLES = {
     "online-endpoint get-credentials": (
         "Put the key into a variable",
         "KEY=$(slipway online-endpoint get-credentials -n my-endpoint -o tsv --query primaryKey)",
+    ),
+    "online-endpoint rollout start": (
+        "Start what plan.yml says and watch it; exit code 1 where it was taken back",
+        "slipway online-endpoint rollout start -f plan.yml",
     ),
     "online-deployment create": (
         "Create a deployment and send all traffic to it",

@@ -13,6 +13,7 @@ from endpoints.cli.tables import (
     endpoints_table,
     plan_table,
     revisions_table,
+    rollouts_table,
     settings_table,
 )
 
@@ -35,7 +36,7 @@ _WORDS = (  # a line a letter, so that two changes rarely meet
     "only-show-errors os-type output "
     "path prune "
     "query "
-    "remove request-file resource-group revision "
+    "remove request-file resource-group revision rollout "
     "set skip-script-validation subscription "
     "traffic type "
     "value verbose version "
@@ -57,6 +58,9 @@ class Loader(CLICommandsLoader):  # type: ignore[misc]
             for verb in ("invoke", "get-credentials", "regenerate-keys"):  # their answers are no endpoints
                 group.command(verb, _function(verb), table_transformer=None)
             group.command("delete", "delete", confirmation="Delete the endpoint and all its deployments?")
+        with _group(self, "online-endpoint rollout", "rollouts", rollouts_table) as group:
+            for verb in ("start", "show", "list", "pause", "resume", "promote", "abort"):
+                group.command(verb, _function(verb))
         with _group(self, "online-deployment", "deployments", deployments_table) as group:
             for verb in ("create", "show", "list", "update", "rollback", "cancel", "retry", "get-logs"):
                 group.command(verb, _function(verb))
@@ -99,6 +103,12 @@ class Loader(CLICommandsLoader):  # type: ignore[misc]
         for scope in ("online-endpoint", "online-deployment"):
             with ArgumentsContext(self, scope) as flags:
                 _online(flags)
+        with ArgumentsContext(self, "online-endpoint rollout") as flags:
+            flags.argument("name", options_list=["--name", "-n"], help="The endpoint's name.")
+            flags.argument("file", options_list=["--file", "-f"], help="The rollout's YAML document.")
+            flags.argument(
+                "number", options_list=["--rollout"], type=int, help="Which of the endpoint's rollouts; the newest."
+            )
         with ArgumentsContext(self, "online-deployment") as flags:
             _logs(flags)
             flags.argument("revision", options_list=["--revision"], type=int, help="The number of a revision.")

@@ -95,6 +95,22 @@ def settings_table(result: Rows) -> list[Row]:
     )
 
 
+def rollouts_table(result: Rows) -> list[Row]:
+    return _rows(
+        result,
+        lambda rollout: {
+            "Rollout": rollout.get("number"),
+            "From": rollout.get("from_deployment"),
+            "To": rollout.get("to_deployment"),
+            "State": rollout.get("state"),
+            "Stage": f"{rollout.get('stage', 0) + 1} of {len(rollout.get('stages') or ())}",
+            "By": rollout.get("created_by"),
+            "At": rollout.get("created_at"),
+            "Text": rollout.get("text"),
+        },
+    )
+
+
 def assets_table(result: Rows) -> list[Row]:
     return _rows(
         result,

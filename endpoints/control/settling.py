@@ -34,7 +34,7 @@ def succeed(deployment: OnlineDeployment, clock: Clock) -> None:
             attempts=0,
         ):
             return
-        _give_first_traffic(deployment)
+        _give_first_traffic(deployment, clock)
         routes.publish([deployment.endpoint.name])
         progress_of(deployment).finish(None, now=clock.now())
 
@@ -61,7 +61,7 @@ def forget(deployment: OnlineDeployment, clock: Clock) -> None:
         routes.publish([deployment.endpoint.name])
 
 
-def _give_first_traffic(deployment: OnlineDeployment) -> None:
+def _give_first_traffic(deployment: OnlineDeployment, clock: Clock) -> None:
     """The split that was asked for together with the deployment, as far as its deployments still exist."""
     wanted: Mapping[str, int] | None = deployment.traffic_when_ready
     if wanted is None:
@@ -71,10 +71,11 @@ def _give_first_traffic(deployment: OnlineDeployment) -> None:
     if sum(traffic.values()) in (0, 100):
         endpoint = OnlineEndpoint.objects.select_for_update().get(pk=deployment.endpoint_id)
         endpoint.traffic = traffic
+        endpoint.traffic_since = clock.now()
         # Who goes live is no shadow any more.
         shadows = endpoint.mirror_traffic.items()
         endpoint.mirror_traffic = {name: percent for name, percent in shadows if not traffic.get(name)}
-        endpoint.save(update_fields=["traffic", "mirror_traffic"])
+        endpoint.save(update_fields=["traffic", "traffic_since", "mirror_traffic"])
     OnlineDeployment.objects.filter(pk=deployment.pk).update(traffic_when_ready=None)
 
 

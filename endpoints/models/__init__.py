@@ -6,6 +6,7 @@ from endpoints.models.keys import EndpointKeys, TokenSigningKey
 from endpoints.models.online import DeploymentRevision, Instance, OnlineDeployment, OnlineEndpoint
 from endpoints.models.operations import Operation, OperationStep
 from endpoints.models.registry import Model, ModelVersion
+from endpoints.models.rollouts import Rollout, RolloutStage
 from endpoints.models.routing import RouteFragment, RouteVersion
 from endpoints.models.studio_settings import SettingChange, StudioSetting
 from endpoints.models.telemetry import (
@@ -43,6 +44,8 @@ __all__ = [
     "OperationStep",
     "QuotaChange",
     "QuotaRequest",
+    "Rollout",
+    "RolloutStage",
     "Rollup",
     "RouteFragment",
     "RouteVersion",

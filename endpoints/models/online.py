@@ -21,6 +21,7 @@ class OnlineEndpoint(models.Model):
     auth_mode = models.CharField(max_length=10, default="key")  # key, aml_token, aad_token
     compute = models.CharField(max_length=64, blank=True)  # "" managed, else the attached cluster's name
     traffic = models.JSONField(default=dict)  # deployment name -> percent; 0 or 100 in all
+    traffic_since = models.DateTimeField(null=True, blank=True)  # when the split last changed
     mirror_traffic = models.JSONField(default=dict)  # at most one deployment name -> percent
     public_network_access = models.CharField(max_length=8, default="enabled")
     identity = models.JSONField(null=True, blank=True)

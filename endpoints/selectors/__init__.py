@@ -38,6 +38,7 @@ from endpoints.selectors.online import (
 from endpoints.selectors.operations import get_operation, operations_for
 from endpoints.selectors.registry import get_model_version, model_versions, models_for
 from endpoints.selectors.revisions import RevisionEntry, get_revision, revision_history
+from endpoints.selectors.rollouts import evidence_for, get_rollout, rollouts_for, side_by_side
 from endpoints.selectors.studio_settings import (
     SettingState,
     has_reservation,
@@ -67,6 +68,7 @@ __all__ = [
     "endpoints_for",
     "environment_versions",
     "environments_for",
+    "evidence_for",
     "get_deployment",
     "get_endpoint",
     "get_environment_version",
@@ -74,6 +76,7 @@ __all__ = [
     "get_operation",
     "get_quota_request",
     "get_revision",
+    "get_rollout",
     "has_reservation",
     "instance_types",
     "instances_of",
@@ -94,9 +97,11 @@ __all__ = [
     "revision_history",
     "revision_now",
     "revisions_of",
+    "rollouts_for",
     "scoring_uri",
     "setting",
     "setting_changes",
+    "side_by_side",
     "size_of",
     "sparks",
     "studio_settings",

@@ -43,6 +43,13 @@ from endpoints.services.registry import (
     restore_model,
     update_model,
 )
+from endpoints.services.rollouts import (
+    abort_rollout,
+    pause_rollout,
+    promote_rollout,
+    resume_rollout,
+    start_rollout,
+)
 from endpoints.services.studio_settings import action_to_change, set_studio_settings
 from endpoints.services.templates import document_of
 from endpoints.services.uploads import (
@@ -61,6 +68,7 @@ __all__ = [
     "InvokeResult",
     "Keys",
     "Token",
+    "abort_rollout",
     "abort_upload",
     "action_to_change",
     "add_instance_type",
@@ -83,6 +91,8 @@ __all__ = [
     "get_upload",
     "invoke",
     "open_model_archive",
+    "pause_rollout",
+    "promote_rollout",
     "received_files",
     "regenerate_key",
     "register_environment",
@@ -93,6 +103,7 @@ __all__ = [
     "request_quota",
     "restore_environment",
     "restore_model",
+    "resume_rollout",
     "retire_signing_key",
     "retry_deployment",
     "roll_back_deployment",
@@ -101,6 +112,7 @@ __all__ = [
     "set_family_limits",
     "set_studio_settings",
     "set_traffic",
+    "start_rollout",
     "update_deployment",
     "update_endpoint",
     "update_environment",

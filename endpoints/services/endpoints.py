@@ -131,7 +131,17 @@ def set_traffic(
     return update_endpoint(actor, name=name, changes=changes)
 
 
-def _change(actor: User, endpoint: OnlineEndpoint, values: Mapping[str, object]) -> Operation | None:
+def apply_split(endpoint: OnlineEndpoint, traffic: Mapping[str, int], *, why: str) -> Operation | None:
+    """The studio itself moves the split, for whom `why` names; None where nothing differs.
+
+    The caller holds the endpoint's row and has seen to it that this may be done.
+    """
+    return _change(None, endpoint, {"traffic": dict(traffic)}, why=why)
+
+
+def _change(
+    actor: User | None, endpoint: OnlineEndpoint, values: Mapping[str, object], *, why: str = ""
+) -> Operation | None:
     """Write what differs. The row is locked."""
     differing = [key for key, value in values.items() if getattr(endpoint, key) != value]
     if not differing:
@@ -139,12 +149,14 @@ def _change(actor: User, endpoint: OnlineEndpoint, values: Mapping[str, object])
     before = {key: getattr(endpoint, key) for key in differing}
     for key in differing:
         setattr(endpoint, key, values[key])
+    if "traffic" in differing:
+        endpoint.traffic_since = timezone.now()
     if {"traffic", "mirror_traffic"} & set(differing):
         _require_valid_split(endpoint.traffic, endpoint.mirror_traffic, deployments=_live_deployments(endpoint))
     endpoint.generation += 1
-    endpoint.save(update_fields=[*differing, "generation", "updated_at"])
+    endpoint.save(update_fields=[*differing, "traffic_since", "generation", "updated_at"])
     _ensure_secrets(endpoint)
-    summary = _summary(endpoint, differing)
+    summary = f"{why}: {_summary(endpoint, differing).lower()}" if why else _summary(endpoint, differing)
     change = Change(before, {key: values[key] for key in differing})
     operation = begin_endpoint_change(actor, endpoint, kind="UpdateEndpoint", summary=summary, change=change)
     _finish_on_commit(endpoint)

@@ -55,9 +55,9 @@ def begin_removal(actor: User, deployment: OnlineDeployment) -> Operation:
 
 
 def begin_endpoint_change(
-    actor: User, endpoint: OnlineEndpoint, *, kind: str, summary: str, change: Change | None = None
+    actor: User | None, endpoint: OnlineEndpoint, *, kind: str, summary: str, change: Change | None = None
 ) -> Operation:
-    """An operation of the endpoint itself; only its deletion takes steps."""
+    """An operation of the endpoint itself; only its deletion takes steps. actor None: the studio by itself."""
     steps = REMOVAL_STEPS if kind == "DeleteEndpoint" else {}
     return _begin(actor, endpoint, kind=kind, summary=summary, steps=steps, change=change)
 
@@ -73,7 +73,7 @@ def note_change(
 
 
 def _begin(
-    actor: User,
+    actor: User | None,
     target: OnlineEndpoint | OnlineDeployment,
     *,
     kind: str,
@@ -100,7 +100,7 @@ def _begin(
     return operation
 
 
-def _record(actor: User, operation: Operation, change: Change | None) -> None:
+def _record(actor: User | None, operation: Operation, change: Change | None) -> None:
     is_removal = operation.kind.startswith("Delete")
     if operation.deployment_name:
         action = actions.DEPLOYMENTS_DELETE if is_removal else actions.DEPLOYMENTS_WRITE

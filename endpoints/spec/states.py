@@ -32,6 +32,16 @@ class StepState(StrEnum):
     SKIPPED = "Skipped"
 
 
+class RolloutState(StrEnum):
+    """Of a guarded rollout."""
+
+    RUNNING = "Running"
+    PAUSED = "Paused"  # no promotion; the gates stay on guard
+    SUCCEEDED = "Succeeded"
+    ROLLED_BACK = "RolledBack"  # the split that stood before stands again
+    ENDED = "Ended"  # somebody else took over the split; it stays as they set it
+
+
 class InstanceState(StrEnum):
     """Of one instance, as observed."""
 

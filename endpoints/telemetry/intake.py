@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import TypeAlias, cast
 
@@ -18,11 +18,12 @@ from django.db import DataError
 from redis import Redis
 from redis.exceptions import RedisError
 
+from endpoints.models import Rollout
 from endpoints.models.telemetry import ConnectionRollup, CounterReceipt, GaugeRollup, Rollup, TrafficRollup
 from endpoints.spec.counters import STREAM, CounterBatch
 from endpoints.spec.histogram import Histogram
 from endpoints.telemetry.cells import Cell, Cells, add, slot_of
-from endpoints.telemetry.rollups import FINEST_S, TAKEN_WITHIN_S, add_finest, locked
+from endpoints.telemetry.rollups import CLOSE_S, FINEST_S, TAKEN_WITHIN_S, add_close, add_finest, locked
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +75,10 @@ def _take(batches: Mapping[str, CounterBatch], *, now: datetime) -> int:
         known = set(CounterReceipt.objects.filter(pk__in=batches).values_list("pk", flat=True))
         new = [batch for batch in batches.values() if batch.id not in known]
         CounterReceipt.objects.bulk_create([CounterReceipt(batch_id=batch.id, taken_at=now) for batch in new])
-        add_finest(cells_of([batch for batch in new if _is_young(batch, now)]))
+        young = [batch for batch in new if _is_young(batch, now)]
+        add_finest(cells_of(young))
+        if young and (watched := watched_endpoints()):
+            add_close(close_cells(young, watched))
     return len(new)
 
 
@@ -93,12 +97,32 @@ def _is_young(batch: CounterBatch, now: datetime) -> bool:
     return False
 
 
-def cells_of(batches: Iterable[CounterBatch]) -> dict[type[Rollup], Cells]:
-    """What the batches add to the finest slots. A batch belongs to the slot in which it ended."""
+def watched_endpoints() -> set[str]:
+    """Endpoints whose requests are also kept by the second: a rollout is under way there."""
+    return set(Rollout.objects.filter(finished_at=None).values_list("endpoint__name", flat=True))
+
+
+def close_cells(batches: Iterable[CounterBatch], endpoints: Collection[str]) -> dict[type[Rollup], Cells]:
+    """What the batches add to the single seconds of some endpoints."""
+    of_these = (
+        msgspec.structs.replace(
+            batch,
+            series=tuple(one for one in batch.series if one.endpoint in endpoints),
+            gauges=tuple(one for one in batch.gauges if one.endpoint in endpoints),
+        )
+        for batch in batches
+    )
+    found = cells_of(of_these, grain_s=CLOSE_S)
+    del found[ConnectionRollup]
+    return found
+
+
+def cells_of(batches: Iterable[CounterBatch], *, grain_s: int = FINEST_S) -> dict[type[Rollup], Cells]:
+    """What the batches add to slots of that grain. A batch belongs to the slot in which it ended."""
     traffic, gauges, connections = Cells(), Cells(), Cells()
     in_second: dict[tuple[str, str, int], list[int]] = defaultdict(lambda: [0, 0])
     for batch in batches:
-        start_s = slot_of(batch.ended_at_ms / 1000, FINEST_S)
+        start_s = slot_of(batch.ended_at_ms / 1000, grain_s)
         lasted_ms = max(batch.ended_at_ms - batch.started_at_ms, 0)
         add(connections, (start_s,), Cell([batch.connections * lasted_ms, batch.accepted], [], []))
         for one in batch.series:
@@ -113,7 +137,7 @@ def cells_of(batches: Iterable[CounterBatch]) -> dict[type[Rollup], Cells]:
             together[1] += gauge.queued
     # A peak is that of all gateway processes together, second by second.
     for (endpoint, deployment, second), (in_flight, queued) in in_second.items():
-        add(gauges, (slot_of(second, FINEST_S), endpoint, deployment), Cell([0, 0], [in_flight, queued, 0], []))
+        add(gauges, (slot_of(second, grain_s), endpoint, deployment), Cell([0, 0], [in_flight, queued, 0], []))
     return {TrafficRollup: traffic, GaugeRollup: gauges, ConnectionRollup: connections}
 
 

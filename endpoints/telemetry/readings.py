@@ -116,7 +116,8 @@ def slots(window: Window) -> Q:
         if cut_s > start_s:
             wanted |= Q(grain_s=grain_s, start_s__gte=start_s, start_s__lt=cut_s)
         start_s, grain_s = cut_s, FINER_S[grain_s]
-    return wanted | Q(grain_s=FINEST_S, start_s__gte=start_s, start_s__lt=window.end_s)
+    # What is left has the finest grain, or that of seconds where the window is looked at so closely.
+    return wanted | Q(grain_s=grain_s, start_s__gte=start_s, start_s__lt=window.end_s)
 
 
 @dataclass(frozen=True)

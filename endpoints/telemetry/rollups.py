@@ -1,4 +1,4 @@
-"""10 seconds → 1 minute → 1 hour, and what is forgotten when.
+"""10 seconds → 1 minute → 1 hour, and what is forgotten when; beside them the seconds of what is watched closely.
 
 A coarser slot is always made whole from the finer rows below it, so making it twice changes nothing. What adds to the
 finest rows notes the slots above as stale in the same transaction; only rows old enough to be complete are made.
@@ -25,10 +25,12 @@ from endpoints.models.telemetry import (
 from endpoints.telemetry import cells
 from endpoints.telemetry.cells import Cells, slot_of
 
+# Requests to endpoints that are watched closely are kept by the second beside everything else; nothing is made of it.
+CLOSE_S = 1
 FINEST_S, MINUTE_S, HOUR_S = 10, 60, 3600
-GRAINS_S = (FINEST_S, MINUTE_S, HOUR_S)
+GRAINS_S = (CLOSE_S, FINEST_S, MINUTE_S, HOUR_S)
 FINER_S = {MINUTE_S: FINEST_S, HOUR_S: MINUTE_S}
-KEPT_S = {FINEST_S: 6 * 3600, MINUTE_S: 8 * 86400, HOUR_S: 400 * 86400}
+KEPT_S = {CLOSE_S: 1800, FINEST_S: 6 * 3600, MINUTE_S: 8 * 86400, HOUR_S: 400 * 86400}
 # Older than this, the finest rows beside it may be gone already: it is not taken any more.
 TAKEN_WITHIN_S = KEPT_S[FINEST_S] - 2 * HOUR_S
 # How long after its end a slot is first made: batches of the gateway are on their way for a few seconds.
@@ -52,6 +54,12 @@ def add_finest(found: dict[type[Rollup], Cells]) -> None:
     for model, some in found.items():
         cells.merge_into(model, FINEST_S, some)
     _mark_stale(MINUTE_S, starts)
+
+
+def add_close(found: dict[type[Rollup], Cells]) -> None:
+    """Add cells of single seconds. Call it under `locked`."""
+    for model, some in found.items():
+        cells.merge_into(model, CLOSE_S, some)
 
 
 def _mark_stale(grain_s: int, starts: Iterable[int]) -> None:

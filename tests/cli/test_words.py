@@ -43,7 +43,8 @@ def test_the_list_of_long_flags_is_that_of_the_commands(studio: Any):
                     "online-endpoint update", "online-endpoint invoke", "online-endpoint create",
                     "online-endpoint regenerate-keys", "online-endpoint delete", "online-deployment create",
                     "online-deployment get-logs", "model list", "online-deployment update",
-                    "online-deployment revisions", "endpoint update", "endpoint get-logs", "setting set"):  # fmt: skip
+                    "online-deployment revisions", "endpoint update", "endpoint get-logs", "setting set",
+                    "online-endpoint rollout show"):  # fmt: skip
         found |= _flags(command)
     assert found == LONG_FLAGS
 
