@@ -6,7 +6,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from endpoints.control import environments, garbage, reconcile, sweep
-from endpoints.services import rollout_turns
+from endpoints.services import loans, rollout_turns
 from endpoints.telemetry import intake, rollups, samples
 
 
@@ -20,6 +20,12 @@ def reconcile_deployment(deployment_id: int) -> None:
 def sweep_all() -> None:
     """Find what needs looking at."""
     sweep.sweep()
+
+
+@shared_task(name="endpoints.tasks.look_after_loans")
+def look_after_loans() -> None:
+    """Warn of loans that end soon, stop what stands on one that ended, free the cores of what has stopped."""
+    loans.take_turns(now=timezone.now())
 
 
 @shared_task(name="endpoints.tasks.build_environment")

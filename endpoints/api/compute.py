@@ -55,23 +55,30 @@ class DeploymentUsageOut(serializers.Serializer[Any]):
 
 
 class FamilyUsageOut(serializers.Serializer[Any]):
-    """Cores of one family: in use, kept free for upgrades, and left."""
+    """Cores of one family: in use, kept free for upgrades, and left; beside them its shared pool, and what is lent."""
 
     family = serializers.CharField()
     limit_cores = serializers.IntegerField()
     used_cores = serializers.IntegerField()
     reserved_cores = serializers.IntegerField()
     free_cores = serializers.IntegerField()
+    pool_cores = serializers.IntegerField()
+    lent_cores = serializers.IntegerField()
     deployments = DeploymentUsageOut(many=True)
 
 
 class FamilyLimitIn(serializers.Serializer[Any]):
-    limit_cores = serializers.IntegerField(min_value=0)
+    """What is left out stays."""
+
+    limit_cores = serializers.IntegerField(min_value=0, required=False)
+    pool_cores = serializers.IntegerField(min_value=0, required=False)
+    note = serializers.CharField(required=False, allow_blank=True)
 
 
 class FamilyLimitOut(serializers.Serializer[Any]):
     family = serializers.CharField()
     limit_cores = serializers.IntegerField()
+    pool_cores = serializers.IntegerField()
 
 
 class InstanceTypes(Door):
@@ -106,6 +113,6 @@ class Quota(Door):
 class FamilyLimit(Door):
     @extend_schema(operation_id="quota_set_limit", request=FamilyLimitIn, responses=FamilyLimitOut)
     def put(self, request: Request, family: str) -> Response:
-        """Change how many cores a family may take."""
+        """Change how many cores a family may take, or its shared pool lends."""
         limit = read_body(FamilyLimitIn, values(request))
         return Response(FamilyLimitOut(services.set_family_limit(self.user, family=family, **limit)).data)

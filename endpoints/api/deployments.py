@@ -59,6 +59,8 @@ class DeploymentFacts(serializers.Serializer[OnlineDeployment]):
     """What only the studio can know of a deployment."""
 
     provisioning_state = serializers.CharField()
+    stopped_at = serializers.DateTimeField(allow_null=True)
+    stop_reason = serializers.CharField()
     revision = serializers.IntegerField()
     ready_instances = serializers.IntegerField()
     failure = serializers.JSONField(allow_null=True)

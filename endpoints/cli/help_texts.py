@@ -21,6 +21,7 @@ _GROUPS = {
     "environment": "What the user's code runs in: an image, conda or pip packages, and their build.",
     "model": "Trained models: files under a name and a version.",
     "online-deployment": "What runs behind an endpoint: a model, code, an environment and instances.",
+    "loan": "Cores of the shared pool, lent to deployments for a time.",
     "setting": "What holds for the whole studio: limits, the shared pool, how long logs are kept.",
     "online-endpoint rollout": "Shift traffic to a new deployment in stages, taken back by itself when a gate breaks.",
     "online-endpoint": "Stable URLs with keys, and the split of traffic over their deployments.",

@@ -11,6 +11,7 @@ from endpoints.cli.tables import (
     assets_table,
     deployments_table,
     endpoints_table,
+    loans_table,
     plan_table,
     revisions_table,
     rollouts_table,
@@ -27,7 +28,7 @@ _WORDS = (  # a line a letter, so that two changes rarely meet
     "debug defaults deployment deployment-file deployment-name description dockerfile-path download-path "
     "endpoint-name "
     "file follow force-string "
-    "help "
+    "help hours "
     "image include-archived instance "
     "key-type "
     "label lines list-defaults "
@@ -37,7 +38,7 @@ _WORDS = (  # a line a letter, so that two changes rarely meet
     "path prune "
     "query "
     "remove request-file resource-group revision rollout "
-    "set skip-script-validation subscription "
+    "set shared-pool-hours skip-script-validation subscription "
     "traffic type "
     "value verbose version "
     "workspace-name "
@@ -62,7 +63,7 @@ class Loader(CLICommandsLoader):  # type: ignore[misc]
             for verb in ("start", "show", "list", "pause", "resume", "promote", "abort"):
                 group.command(verb, _function(verb))
         with _group(self, "online-deployment", "deployments", deployments_table) as group:
-            for verb in ("create", "show", "list", "update", "rollback", "cancel", "retry", "get-logs"):
+            for verb in ("create", "show", "list", "update", "rollback", "cancel", "retry", "start", "get-logs"):
                 group.command(verb, _function(verb))
             group.command("revisions", "revisions", table_transformer=revisions_table)
             group.command("delete", "delete", confirmation="Delete the deployment?")
@@ -82,6 +83,10 @@ class Loader(CLICommandsLoader):  # type: ignore[misc]
         with _group(self, "setting", "studio", settings_table) as group:
             for verb in ("list", "set", "reset"):
                 group.command(verb, f"{verb}_settings" if verb == "list" else f"{verb}_setting")
+        with _group(self, "loan", "studio", loans_table) as group:
+            group.command("list", "list_loans")
+            for verb in ("extend", "repay"):
+                group.command(verb, f"{verb}_loan")
         with _group(self, "account", "settings", None) as group:
             group.command("set", "set_account")
             group.command("show", "show_account")
@@ -100,7 +105,7 @@ class Loader(CLICommandsLoader):  # type: ignore[misc]
         for scope in ("model", "environment"):
             with ArgumentsContext(self, scope) as flags:
                 _assets(flags)
-        for scope in ("online-endpoint", "online-deployment"):
+        for scope in ("online-endpoint", "online-deployment", "loan"):
             with ArgumentsContext(self, scope) as flags:
                 _online(flags)
         with ArgumentsContext(self, "online-endpoint rollout") as flags:
@@ -121,6 +126,13 @@ class Loader(CLICommandsLoader):  # type: ignore[misc]
                 )  # fmt: skip
         with ArgumentsContext(self, "endpoint") as flags:
             _endpoint_2021(flags)
+        with ArgumentsContext(self, "loan") as flags:
+            flags.argument("hours", options_list=["--hours"], type=int, help="How many hours longer.")
+        with ArgumentsContext(self, "online-deployment start") as flags:
+            flags.argument(
+                "shared_pool_hours", options_list=["--shared-pool-hours"], type=int,
+                help="Where its family has no room: for so many hours on cores of the shared pool.",
+            )  # fmt: skip
         with ArgumentsContext(self, "setting") as flags:
             flags.argument("value", options_list=["--value"], type=int, help="The number; of yes/no settings 1 is yes.")
             flags.argument("note", options_list=["--note"], help="Why, for the history.")

@@ -82,6 +82,19 @@ def plan_table(result: Rows) -> list[Row]:
     )
 
 
+def loans_table(result: Rows) -> list[Row]:
+    return _rows(
+        result,
+        lambda loan: {
+            "Endpoint": loan.get("endpoint"),
+            "Deployment": loan.get("deployment"),
+            "Cores": loan.get("cores"),
+            "Family": loan.get("family"),
+            "EndsAt": loan.get("ends_at"),
+        },
+    )
+
+
 def settings_table(result: Rows) -> list[Row]:
     return _rows(
         result,

@@ -29,7 +29,7 @@ class StepWriter:
 
     def show(self, deployment: OnlineDeployment, sights: Sequence[Sight]) -> None:
         """Bring the steps up to what a look has found."""
-        if deployment.deletion_requested_at:
+        if deployment.deletion_requested_at or deployment.stopped_at:
             self._show_deletion(deployment, sights)
         elif deployment.observed_generation < deployment.generation:
             self._show_change(deployment, sights)

@@ -61,7 +61,7 @@ def _endpoint_route(
         name=endpoint.name,
         auth_mode=endpoint.auth_mode,  # type: ignore[arg-type]  # services accept these three only
         key_digests=key_digests,
-        traffic={name: percent for name, percent in endpoint.traffic.items() if percent},
+        traffic=_traffic(endpoint, deployments),
         mirror=_mirror(endpoint.mirror_traffic),
         sticky=_sticky(gateway.get("traffic_key") or {}),
         deployments=deployments,
@@ -69,6 +69,16 @@ def _endpoint_route(
         max_payload_bytes=gateway.get("max_payload_bytes") or MAX_PAYLOAD_BYTES,
         requests_per_second=gateway.get("requests_per_second") or usual_rate,
     )
+
+
+def _traffic(endpoint: OnlineEndpoint, deployments: Mapping[str, DeploymentRoute]) -> dict[str, int]:
+    """The split without those that are stopped: the others share what was theirs, in proportion.
+
+    Where nobody else has a share theirs stays, so that callers are told which deployment is stopped, and why.
+    """
+    wanted = {name: percent for name, percent in endpoint.traffic.items() if percent}
+    stopped = {name for name, route in deployments.items() if route.stopped}
+    return {name: percent for name, percent in wanted.items() if name not in stopped} or wanted
 
 
 def _sticky(traffic_key: Mapping[str, str]) -> StickyKey | None:
@@ -139,6 +149,7 @@ def _deployment_route(
         is_retry_allowed=deployment.gateway_settings.get("retry", True),
         scoring_path=run.paths.scoring,
         revision=_served_revision(deployment),
+        stopped=deployment.stop_reason if deployment.stopped_at else "",
     )
 
 

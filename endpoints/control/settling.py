@@ -29,7 +29,7 @@ def succeed(deployment: OnlineDeployment, clock: Clock) -> None:
         reached = OnlineDeployment.objects.filter(pk=deployment.pk, observed_generation__lt=deployment.generation)
         if not reached.update(
             observed_generation=deployment.generation,
-            observed_revision=deployment.revision,
+            observed_revision=deployment.observed_revision if deployment.stopped_at else deployment.revision,
             failure=None,
             attempts=0,
         ):
@@ -64,7 +64,7 @@ def forget(deployment: OnlineDeployment, clock: Clock) -> None:
 def _give_first_traffic(deployment: OnlineDeployment, clock: Clock) -> None:
     """The split that was asked for together with the deployment, as far as its deployments still exist."""
     wanted: Mapping[str, int] | None = deployment.traffic_when_ready
-    if wanted is None:
+    if wanted is None or deployment.stopped_at:
         return
     names = set(deployment.endpoint.deployments.filter(deletion_requested_at=None).values_list("name", flat=True))
     traffic = {name: percent for name, percent in wanted.items() if name in names}

@@ -106,7 +106,7 @@ def _is_as_recorded(
 
     A target that could not say (`observed` is None) is asked again; the probes tell whether its instances answer.
     """
-    expected = deployment.instance_count if deployment.observed_revision else 0
+    expected = deployment.wanted_instances if deployment.observed_revision else 0
     if len(rows) != expected:
         return False
     if not rows or observed is None:

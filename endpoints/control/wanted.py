@@ -139,7 +139,7 @@ def desired(deployment: OnlineDeployment, settings: RunSettings) -> Desired:
     """What `plan` is asked for."""
     return Desired(
         revision=deployment.revision,
-        count=deployment.instance_count,
+        count=deployment.wanted_instances,
         generation=deployment.generation,
         proven_revision=deployment.observed_revision,
         is_settled=deployment.observed_generation >= deployment.generation,

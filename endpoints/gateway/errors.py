@@ -138,7 +138,9 @@ def bad_answer(deployment: str) -> Refusal:
     return Refusal(500, "BadAnswer", f"An instance of deployment '{deployment}' sent an answer that is not valid HTTP.")
 
 
-def no_instances(deployment: str) -> Refusal:
+def no_instances(deployment: str, *, stopped: str = "") -> Refusal:
+    if stopped:
+        return Refusal(503, "DeploymentStopped", f"Deployment '{deployment}' is {stopped}")
     return Refusal(
         503,
         "NoReadyInstances",

@@ -164,7 +164,7 @@ class Exchange(Forwarding):
         self.deployment = deployment
         self.is_chosen = True
         if not deployment.instances:
-            raise errors.no_instances(deployment.name)
+            raise errors.no_instances(deployment.name, stopped=deployment.route.stopped)
         tally = deployment.tally
         tally.enter()
         self._is_entered = True

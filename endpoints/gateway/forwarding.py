@@ -42,7 +42,7 @@ class Forwarding(Answering):
         deployment = self.deployment
         if not deployment.instances:
             deployment.queue.quit(self)
-            self.refuse(errors.no_instances(deployment.name))
+            self.refuse(errors.no_instances(deployment.name, stopped=deployment.route.stopped))
         elif (instance := deployment.pick()) is not None:
             deployment.queue.quit(self)
             self.take(instance)

@@ -1,6 +1,6 @@
 """What is stored. One module a noun; callers import from here."""
 
-from endpoints.models.compute import FamilyQuota, InstanceType, QuotaChange, QuotaRequest
+from endpoints.models.compute import FamilyQuota, InstanceType, PoolLoan, QuotaChange, QuotaRequest
 from endpoints.models.environments import Environment, EnvironmentBuild, EnvironmentVersion
 from endpoints.models.keys import EndpointKeys, TokenSigningKey
 from endpoints.models.online import DeploymentRevision, Instance, OnlineDeployment, OnlineEndpoint
@@ -42,6 +42,7 @@ __all__ = [
     "OnlineEndpoint",
     "Operation",
     "OperationStep",
+    "PoolLoan",
     "QuotaChange",
     "QuotaRequest",
     "Rollout",

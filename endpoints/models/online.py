@@ -61,6 +61,9 @@ class OnlineDeployment(models.Model):
     instance_type = models.CharField(max_length=64)
     instance_count = models.IntegerField(default=1)
     gateway_settings = models.JSONField(default=dict)  # `DeploymentGatewaySettings` without its defaults
+    shared_pool_hours = models.IntegerField(default=0)  # it may stand on the shared pool for so long; 0: it may not
+    stopped_at = models.DateTimeField(null=True, blank=True)  # it is to run no instance until it is started again
+    stop_reason = models.TextField(blank=True)  # a sentence: its loan of 8 cores … ended at …
     revision = models.IntegerField(default=1)
     colour = models.IntegerField(default=0)  # index into the series colours, in order of creation
     # The endpoint's split to set once this deployment is ready for the first time; None leaves the split alone.
@@ -87,6 +90,17 @@ class OnlineDeployment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.endpoint.name}/{self.name}"
+
+    @property
+    def wanted_instances(self) -> int:
+        """How many should run now: none while it is stopped."""
+        return 0 if self.stopped_at else self.instance_count
+
+    @property
+    def shown_state(self) -> str:
+        """What a person reads: the provisioning state, or that it is stopped."""
+        is_stopped = self.stopped_at and self.provisioning_state is ProvisioningState.SUCCEEDED
+        return "Stopped" if is_stopped else self.provisioning_state
 
     @property
     def provisioning_state(self) -> ProvisioningState:

@@ -19,6 +19,7 @@ from endpoints.selectors.compute import (
     what_if,
 )
 from endpoints.selectors.environments import build_of, environment_versions, environments_for, get_environment_version
+from endpoints.selectors.loans import loan_of, loans_for, loans_of
 from endpoints.selectors.logs import build_log, build_log_sources, deployment_logs, log_sources
 from endpoints.selectors.metrics import Mark, cost_per_hour, marks, readings, readings_of, recent_figures, sparks
 from endpoints.selectors.online import (
@@ -81,6 +82,9 @@ __all__ = [
     "instance_types",
     "instances_of",
     "limits_usage",
+    "loan_of",
+    "loans_for",
+    "loans_of",
     "log_sources",
     "marks",
     "model_versions",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from django.db.models import Count, Max, Q, QuerySet
 
 from endpoints.models import FamilyQuota, InstanceType, OnlineDeployment, OnlineEndpoint, QuotaChange, QuotaRequest
+from endpoints.selectors.loans import lent_cores, open_loans
 from endpoints.selectors.studio_settings import has_reservation, settings_in_force
 from endpoints.spec.errors import NotFound
 from endpoints.spec.instance_types import InstanceSize
@@ -31,17 +32,26 @@ class DeploymentUsage:
 
 @dataclass(frozen=True, slots=True)
 class FamilyUsage:
-    """One family. `deployments` are those the reader may know of; the sums are over all."""
+    """One family. `deployments` are those the reader may know of; the sums are over all.
+
+    pool_cores, lent_cores: of its shared pool, which is beside the limit.
+    """
 
     family: str
     limit_cores: int
     used_cores: int
     reserved_cores: int
     deployments: tuple[DeploymentUsage, ...] = ()
+    pool_cores: int = 0
+    lent_cores: int = 0
 
     @property
     def free_cores(self) -> int:
         return max(self.limit_cores - self.used_cores - self.reserved_cores, 0)
+
+    @property
+    def pool_free_cores(self) -> int:
+        return max(self.pool_cores - self.lent_cores, 0)
 
 
 def size_of(row: InstanceType, *, is_reserving: bool) -> InstanceSize:
@@ -66,12 +76,13 @@ def instance_types(user: User) -> QuerySet[InstanceType]:
 
 
 def quota_usage(user: User) -> list[FamilyUsage]:
-    """Every family with its limit and what is taken. Three queries."""
+    """Every family with its limit, what is taken, and its shared pool. Five queries."""
     require(user, actions.QUOTA_READ)
     readable = grants_of(user).endpoints(actions.DEPLOYMENTS_READ)
     by_family: dict[str, list[DeploymentUsage]] = {}
     for family, usage in usages():
         by_family.setdefault(family, []).append(usage)
+    lent = lent_cores()
     return [
         FamilyUsage(
             family=quota.family,
@@ -81,6 +92,8 @@ def quota_usage(user: User) -> list[FamilyUsage]:
             deployments=tuple(
                 usage for usage in by_family.get(quota.family, ()) if readable is None or usage.endpoint in readable
             ),
+            pool_cores=quota.pool_cores,
+            lent_cores=lent.get(quota.family, 0),
         )
         for quota in FamilyQuota.objects.order_by("family")
     ]
@@ -169,10 +182,14 @@ def limits_usage(user: User) -> list[LimitUsage]:
 
 
 def usages() -> list[tuple[str, DeploymentUsage]]:
-    """What every deployment takes, with its family. Those being deleted count until they are gone."""
+    """What every deployment takes of its family's limit. Those being deleted count until they are gone.
+
+    Not those that stand on a loan of the shared pool, nor those that are stopped.
+    """
     is_reserving = has_reservation()
     sizes = {row.name.lower(): size_of(row, is_reserving=is_reserving) for row in InstanceType.objects.all()}
-    rows = OnlineDeployment.objects.order_by("endpoint__name", "colour", "pk")
+    own = OnlineDeployment.objects.filter(stopped_at=None).exclude(pk__in=open_loans().values("deployment"))
+    rows = own.order_by("endpoint__name", "colour", "pk")
     found = []
     for endpoint, name, type_name, count in rows.values_list(
         "endpoint__name", "name", "instance_type", "instance_count"

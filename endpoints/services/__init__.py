@@ -32,6 +32,7 @@ from endpoints.services.environments import (
 )
 from endpoints.services.instance_types import add_instance_type, change_instance_type
 from endpoints.services.invoke import InvokeResult, invoke
+from endpoints.services.loans import extend_loan, repay_loan, start_deployment
 from endpoints.services.quota import set_family_limit, set_family_limits
 from endpoints.services.quota_requests import approve_quota_request, decline_quota_request, request_quota
 from endpoints.services.registry import (
@@ -86,6 +87,7 @@ __all__ = [
     "delete_deployment",
     "delete_endpoint",
     "document_of",
+    "extend_loan",
     "get_credentials",
     "get_token",
     "get_upload",
@@ -99,6 +101,7 @@ __all__ = [
     "register_environment_document",
     "register_model",
     "register_model_document",
+    "repay_loan",
     "request_build",
     "request_quota",
     "restore_environment",
@@ -112,6 +115,7 @@ __all__ = [
     "set_family_limits",
     "set_studio_settings",
     "set_traffic",
+    "start_deployment",
     "start_rollout",
     "update_deployment",
     "update_endpoint",

@@ -26,6 +26,8 @@ def cancel_operation(actor: User, *, operation_id: UUID | str) -> Operation:
         raise Conflict(f"This operation is over ({operation.state}); there is nothing to cancel.")
     if operation.kind.startswith("Delete"):
         raise Conflict("A deletion cannot be taken back.")
+    if operation.kind == "StopDeployment":
+        raise Conflict("Its cores are given back already; start the deployment again when it has stopped.")
     if not operation.deployment_name:
         raise Conflict("A change of an endpoint is done in a moment; change it back instead.")
     known = authorised_deployment(actor, operation.endpoint_name, operation.deployment_name, actions.DEPLOYMENTS_WRITE)

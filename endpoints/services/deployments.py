@@ -13,7 +13,7 @@ from endpoints.control import routes
 from endpoints.control.wanted import settings_of
 from endpoints.models import DeploymentRevision, OnlineDeployment, OnlineEndpoint, Operation
 from endpoints.selectors import authorised_deployment, authorised_endpoint
-from endpoints.services import limits, quota, templates
+from endpoints.services import limits, pool, quota, templates
 from endpoints.services.backends import choose_backend, require_gpus
 from endpoints.services.operations import Change, begin_removal, begin_roll_out, note_change
 from endpoints.services.templates import ROW_KEYS, Template
@@ -62,7 +62,14 @@ def create_deployment(
         limits.require_instance_count(wanted.instance_count)
         limits.require_request_timeout(wanted.request_settings.request_timeout_ms)
         template = templates.resolve(actor, wanted, instance_type=size.name, check_script=not skip_script_validation)
-        found = quota.take(size, wanted.instance_count, endpoint=endpoint.name, deployment=wanted.name)
+        pool.require_hours(wanted.shared_pool_hours)
+        taken = pool.take(
+            size,
+            wanted.instance_count,
+            endpoint=endpoint.name,
+            deployment=wanted.name,
+            may_borrow=wanted.shared_pool_hours > 0,
+        )
         deployment = OnlineDeployment.objects.create(
             endpoint=endpoint,
             name=wanted.name,
@@ -74,8 +81,9 @@ def create_deployment(
             **_row_values(wanted),
         )
         _add_revision(actor, deployment, template)
+        pool.stand_on(actor, deployment, taken, hours=wanted.shared_pool_hours)
         operation = begin_roll_out(
-            actor, deployment, kind="CreateDeployment", summary="Create the deployment", quota=found
+            actor, deployment, kind="CreateDeployment", summary="Create the deployment", quota=taken.detail
         )
         wake_reconciler(deployment)
     return operation
@@ -179,7 +187,7 @@ def update_deployment(
     """
     known = authorised_deployment(actor, endpoint, name, actions.DEPLOYMENTS_WRITE)
     with transaction.atomic():
-        deployment = _locked_deployment(known)
+        deployment = locked_deployment(known)
         assets = deployment.revisions.select_related("model_version__model", "environment_version__environment")
         revision = assets.get(number=deployment.revision)
         revision.deployment = deployment
@@ -192,7 +200,9 @@ def update_deployment(
         difference = _difference(deployment, wanted, revision, template)
         if not difference:
             return None
-        found = _take_quota(deployment, wanted.instance_count, size_name=size.name)
+        if "shared_pool_hours" in difference.row:
+            pool.require_hours(wanted.shared_pool_hours)
+        found = _take_quota(actor, deployment, wanted.instance_count, size_name=size.name)
         return _apply(actor, deployment, revision, difference, found)
 
 
@@ -203,7 +213,7 @@ def _require_timeout(wanted: OnlineDeploymentDocument, revision: DeploymentRevis
         limits.require_request_timeout(timeout_ms)
 
 
-def _locked_deployment(known: OnlineDeployment) -> OnlineDeployment:
+def locked_deployment(known: OnlineDeployment) -> OnlineDeployment:
     """The row under lock, its endpoint's first: all verbs take them in that order."""
     endpoint = _locked_endpoint(known.endpoint.name)
     deployment = OnlineDeployment.objects.select_for_update().filter(pk=known.pk).first()
@@ -236,15 +246,25 @@ def _difference(
     return _Difference(row, None if template.is_same_as(revision) else template)
 
 
-def _take_quota(deployment: OnlineDeployment, instance_count: int, *, size_name: str) -> str:
+def _take_quota(actor: User, deployment: OnlineDeployment, instance_count: int, *, size_name: str) -> str:
     """Quota is asked only for more: what shrinks, or stays, is never refused, whatever became of the limit."""
-    is_same_type = size_name == deployment.instance_type
-    if is_same_type and instance_count <= deployment.instance_count:
+    if deployment.stopped_at:
+        return "none while it is stopped"
+    size = quota.find_size(size_name)
+    if size_name == deployment.instance_type and instance_count <= deployment.instance_count:
+        pool.shrink(deployment, size, instance_count)
         return "no more cores than before"
     limits.require_instance_count(instance_count)
-    size = quota.find_size(size_name)
     require_gpus(deployment.backend, size)
-    return quota.take(size, instance_count, endpoint=deployment.endpoint.name, deployment=deployment.name)
+    taken = pool.take(
+        size,
+        instance_count,
+        endpoint=deployment.endpoint.name,
+        deployment=deployment.name,
+        may_borrow=pool.open_loan(deployment) is not None,
+    )
+    pool.stand_on(actor, deployment, taken)
+    return taken.detail
 
 
 def _apply(
@@ -287,7 +307,7 @@ def retry_deployment(actor: User, *, endpoint: str, name: str) -> Operation:
     """Try again what failed, with nothing changed."""
     known = authorised_deployment(actor, endpoint, name, actions.DEPLOYMENTS_WRITE)
     with transaction.atomic():
-        deployment = _locked_deployment(known)
+        deployment = locked_deployment(known)
         if not deployment.failure:
             raise Conflict(f"The deployment {known.name!r} has not failed; there is nothing to retry.")
         deployment.generation += 1
@@ -305,7 +325,7 @@ def roll_back_deployment(actor: User, *, endpoint: str, name: str, revision: int
     """
     known = authorised_deployment(actor, endpoint, name, actions.DEPLOYMENTS_WRITE)
     with transaction.atomic():
-        deployment = _locked_deployment(known)
+        deployment = locked_deployment(known)
         goal = deployment.revisions.filter(number=revision).first()
         if goal is None:
             message = (
@@ -315,7 +335,7 @@ def roll_back_deployment(actor: User, *, endpoint: str, name: str, revision: int
         if goal.number == deployment.revision:
             return None
         size = quota.find_size(goal.spec["instance_type"])
-        found = _take_quota(deployment, deployment.instance_count, size_name=size.name)
+        found = _take_quota(actor, deployment, deployment.instance_count, size_name=size.name)
         summary = f"Roll back from revision {deployment.revision} to {revision}"
         change = Change({"revision": deployment.revision}, {"revision": revision})
         deployment.generation += 1

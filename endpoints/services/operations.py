@@ -22,11 +22,8 @@ ROLL_OUT_STEPS = {
     STARTED: "Start instances",
     READY: "Wait until they are ready",
 }
-REMOVAL_STEPS = {
-    DRAINED: "Finish requests in flight",
-    STOPPED: "Stop instances",
-    REMOVED: "Remove files",
-}
+STOP_STEPS = {DRAINED: "Finish requests in flight", STOPPED: "Stop instances"}
+REMOVAL_STEPS = {**STOP_STEPS, REMOVED: "Remove files"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +51,11 @@ def begin_removal(actor: User, deployment: OnlineDeployment) -> Operation:
     return _begin(actor, deployment, kind="DeleteDeployment", summary="Delete the deployment", steps=REMOVAL_STEPS)
 
 
+def begin_stop(actor: User | None, deployment: OnlineDeployment, *, summary: str) -> Operation:
+    """An operation at whose end no instance runs and the record stays. actor None: the studio by itself."""
+    return _begin(actor, deployment, kind="StopDeployment", summary=summary, steps=STOP_STEPS)
+
+
 def begin_endpoint_change(
     actor: User | None, endpoint: OnlineEndpoint, *, kind: str, summary: str, change: Change | None = None
 ) -> Operation:
@@ -63,7 +65,7 @@ def begin_endpoint_change(
 
 
 def note_change(
-    actor: User, deployment: OnlineDeployment, *, kind: str, summary: str, change: Change | None = None
+    actor: User | None, deployment: OnlineDeployment, *, kind: str, summary: str, change: Change | None = None
 ) -> Operation:
     """An operation that is over already: nothing that runs had to change."""
     operation = _begin(actor, deployment, kind=kind, summary=summary, steps={}, change=change)

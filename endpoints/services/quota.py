@@ -74,39 +74,54 @@ def take(size: InstanceSize, instance_count: int, *, endpoint: str, deployment: 
     return f"{needed} of {quota.limit_cores - used} free {size.family} cores"
 
 
-def set_family_limit(actor: User, *, family: str, limit_cores: int, note: str = "") -> FamilyQuota:
-    """Change how many cores a family may take. What runs goes on running, even above a lower limit."""
+def set_family_limit(
+    actor: User, *, family: str, limit_cores: int | None = None, pool_cores: int | None = None, note: str = ""
+) -> FamilyQuota:
+    """Change how many cores a family may take, and how many its shared pool lends beside them; None leaves one.
+
+    What runs goes on running, even above a lower limit.
+    """
     require(actor, actions.QUOTA_WRITE)
-    if not 0 <= limit_cores <= MOST_CORES:
-        message = f"A limit is 0 to {MOST_CORES:,} cores, not {limit_cores}."
-        raise Invalid(message, details=[FieldError("limit_cores", message)])
+    wanted = {"limit_cores": limit_cores, "pool_cores": pool_cores}
+    for field, cores in wanted.items():
+        if cores is not None and not 0 <= cores <= MOST_CORES:
+            message = f"A limit is 0 to {MOST_CORES:,} cores, not {cores}."
+            raise Invalid(message, details=[FieldError(field, message)])
     with transaction.atomic():
         quota = FamilyQuota.objects.select_for_update().filter(family=family).first()
         if quota is None:
             message = f"There is no family {family!r}."
             raise Invalid(message, details=[FieldError("family", message)])
-        before, quota.limit_cores = quota.limit_cores, limit_cores
-        if before != limit_cores:
-            quota.save(update_fields=["limit_cores"])
-            _note_change(actor, quota, before, note)
+        for field, cores in wanted.items():
+            if cores is not None and cores != (before := getattr(quota, field)):
+                setattr(quota, field, cores)
+                quota.save(update_fields=[field])
+                _note_change(actor, quota, field, before, note)
     return quota
 
 
-def _note_change(actor: User, quota: FamilyQuota, before: int, note: str) -> None:
+def _note_change(actor: User, quota: FamilyQuota, field: str, before: int, note: str) -> None:
+    after, is_pool = getattr(quota, field), field == "pool_cores"
     QuotaChange.objects.create(
-        family=quota.family, cores_before=before, cores_after=quota.limit_cores, note=note, changed_by=actor
+        family=quota.family, is_pool=is_pool, cores_before=before, cores_after=after, note=note, changed_by=actor
     )
     audit.record(
         actor,
         actions.QUOTA_WRITE,
         target=f"family {quota.family}",
-        summary=f"Limit of {quota.family}: {before} to {quota.limit_cores} cores",
-        before={"limit_cores": before},
-        after={"limit_cores": quota.limit_cores},
+        summary=f"{'Shared pool' if is_pool else 'Limit'} of {quota.family}: {before} to {after} cores",
+        before={field: before},
+        after={field: after},
     )
 
 
-def set_family_limits(actor: User, *, limits: Mapping[str, int]) -> list[FamilyQuota]:
-    """Several limits at once, or none of them."""
+def set_family_limits(
+    actor: User, *, limits: Mapping[str, int], pools: Mapping[str, int] | None = None
+) -> list[FamilyQuota]:
+    """Several limits and pools at once, or none of them."""
+    pools = pools or {}
     with transaction.atomic():
-        return [set_family_limit(actor, family=family, limit_cores=limits[family]) for family in sorted(limits)]
+        return [
+            set_family_limit(actor, family=family, limit_cores=limits.get(family), pool_cores=pools.get(family))
+            for family in sorted({*limits, *pools})
+        ]

@@ -36,7 +36,7 @@ from studio.access.models import User
 from studio.access.policy import require
 
 # These stand in the deployment's own row: changing them replaces no instance.
-ROW_KEYS = ("description", "tags", "properties", "instance_count", "gateway_settings")
+ROW_KEYS = ("description", "tags", "properties", "instance_count", "gateway_settings", "shared_pool_hours")
 # What a deployment keeps for life.
 _NAMES = ("name", "endpoint_name", "backend")
 _MAX_SCRIPT_BYTES = 4 * 1024**2
@@ -92,11 +92,14 @@ def resolve(
 def document_of(revision: DeploymentRevision) -> dict[str, Any]:
     """The deployment as a document again: what a user would write to get exactly this."""
     deployment = revision.deployment
+    row = {key: getattr(deployment, key) for key in ROW_KEYS}
+    if not deployment.shared_pool_hours:
+        del row["shared_pool_hours"]
     return {
         "name": deployment.name,
         "endpoint_name": deployment.endpoint.name,
         "backend": deployment.backend,
-        **{key: getattr(deployment, key) for key in ROW_KEYS},
+        **row,
         **revision.spec,
     }
 

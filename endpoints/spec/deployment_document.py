@@ -18,6 +18,7 @@ DeploymentName = Annotated[str, Text(deployment_name_problem, is_lowered=True)]
 # What no studio can be set beyond; what this one allows is its settings' to say.
 MAX_REQUEST_TIMEOUT_MS = 3_600_000
 MAX_INSTANCES_PER_DEPLOYMENT = 1000
+MAX_SHARED_POOL_HOURS = 24 * 90
 SMALL_INSTANCE_TYPES = frozenset({"standard_ds1_v2", "standard_ds2_v2"})
 RECOMMENDED_INSTANCE_TYPE = "Standard_DS3_v2"
 
@@ -136,7 +137,8 @@ class DataCollector(Shape):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnlineDeploymentDocument(Document):
-    """A deployment. `environment` may be left out where an MLflow model brings its own; `backend` is our own key."""
+    """A deployment. `environment` may be left out where an MLflow model brings its own; `backend`,
+    `gateway_settings` and `shared_pool_hours` are our own keys."""
 
     title: ClassVar = "online deployment document"
     ignored: ClassVar = frozenset({"$schema", "id", "kind", "provisioning_state", "creation_context", "package_model"})
@@ -170,6 +172,7 @@ class OnlineDeploymentDocument(Document):
     private_network_connection: bool | None = None
     resources: Resources | None = None
     gateway_settings: DeploymentGatewaySettings = field(default_factory=DeploymentGatewaySettings)
+    shared_pool_hours: Annotated[int, Integer(minimum=0, maximum=MAX_SHARED_POOL_HOURS)] = 0
 
     @rule("type", "instance_type")
     def managed_names_an_instance_type(self) -> Iterator[Problem]:

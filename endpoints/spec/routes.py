@@ -23,7 +23,7 @@ class InstanceRoute(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeploymentRoute(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A deployment and its ready instances (none: 503 for it). Limits as in contract B5."""
+    """A deployment and its ready instances (none: 503 for it). Limits as in contract B5. stopped: why it is, or ""."""
 
     name: str
     instances: tuple[InstanceRoute, ...] = ()
@@ -33,6 +33,7 @@ class DeploymentRoute(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     is_retry_allowed: bool = True
     scoring_path: str = "/score"
     revision: int = 0
+    stopped: str = ""
 
 
 class Mirror(msgspec.Struct, frozen=True, kw_only=True):

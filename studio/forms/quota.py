@@ -11,24 +11,35 @@ from studio.forms.fields import SlimForm
 
 
 class LimitsForm(SlimForm):
-    """A number of cores per family, in fields named `limit-<family>`."""
+    """Two numbers of cores per family, in fields named `limit-<family>` and `pool-<family>`."""
 
-    def __init__(self, data: Mapping[str, Any] | None = None, *, limits: Mapping[str, int]) -> None:
+    def __init__(
+        self, data: Mapping[str, Any] | None = None, *, limits: Mapping[str, int], pools: Mapping[str, int]
+    ) -> None:
         super().__init__(data)
-        self.families = tuple(limits)
-        for family in self.families:
-            self.fields[f"limit-{family}"] = forms.IntegerField(
-                label=f"Limit of {family} in cores",
-                min_value=0,
-                initial=limits[family],
-                show_hidden_initial=True,
-                widget=forms.NumberInput(attrs={"aria-label": f"Limit of {family} in cores"}),
-            )
+        for kind, title, cores in (("limit", "Limit", limits), ("pool", "Shared pool", pools)):
+            for family, number in cores.items():
+                label = f"{title} of {family} in cores"
+                self.fields[f"{kind}-{family}"] = forms.IntegerField(
+                    label=label,
+                    min_value=0,
+                    required=kind == "limit",
+                    initial=number,
+                    show_hidden_initial=True,
+                    widget=forms.NumberInput(attrs={"aria-label": label}),
+                )
 
     def limits(self) -> dict[str, int]:
         """Those that were changed: what somebody else saved meanwhile stays."""
-        changed = {name.removeprefix("limit-") for name in self.changed_data}
-        return {family: self.cleaned_data[f"limit-{family}"] for family in self.families if family in changed}
+        return self._changed("limit-")
+
+    def pools(self) -> dict[str, int]:
+        return self._changed("pool-")
+
+    def _changed(self, prefix: str) -> dict[str, int]:
+        names = [name for name in self.changed_data if name.startswith(prefix)]
+        values = {name.removeprefix(prefix): self.cleaned_data[name] for name in names}
+        return {family: cores for family, cores in values.items() if cores is not None}
 
 
 class MoreCoresForm(SlimForm):

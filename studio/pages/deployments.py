@@ -68,6 +68,8 @@ def deployment_detail(request: Request, endpoint: str, name: str) -> HttpRespons
         "ended": list(gone.order_by("-ended_at")[:ENDED_SHOWN]),
         "operation": operation,
         "may_cancel": may_cancel(user, operation),
+        "loan": selectors.loan_of(deployment),
+        "may_extend": grants_of(user).allows(actions.QUOTA_WRITE),
     }
     is_settled = deployment.provisioning_state not in BUSY and not is_running
     return polled(request, "pages/deployments/detail.html", context, fragment="live", is_settled=is_settled)

@@ -103,6 +103,7 @@ def overview(user: User, name: str) -> dict[str, object]:
     return {
         **context,
         "deployments": deployments,
+        "loans": {loan.deployment_id: loan for loan in selectors.loans_of(deployments)},
         "revisions": {one.pk: selectors.revision_now(one) for one in deployments},
         "operation": latest,
         **_figures(endpoint, deployments),

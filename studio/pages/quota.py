@@ -25,7 +25,9 @@ from studio.pages.answers import Request, go, page
 from studio.pages.lists import page_of
 
 SHOWN_CHANGES = 5
+SHOWN_LOANS = 50
 COLUMNS = ("family", "endpoint", "deployment", "instance_type", "instances", "in_use", "reserved", "free", "limit")
+POOL_COLUMNS = ("pool", "lent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class FamilyRow:
     deployments: tuple[tuple[DeploymentUsage, Bar], ...]
     is_exempt: bool
     field: BoundField | None
+    pool_field: BoundField | None = None
 
     @property
     def is_full(self) -> bool:
@@ -78,7 +81,7 @@ def quota(request: Request) -> HttpResponse:
         form = _limits_form(usages, request.POST)
         if form.is_valid():
             try:
-                services.set_family_limits(request.user, limits=form.limits())
+                services.set_family_limits(request.user, limits=form.limits(), pools=form.pools())
             except Invalid as error:
                 add_domain_errors(form, error)
             else:
@@ -91,7 +94,8 @@ def quota(request: Request) -> HttpResponse:
 
 
 def _limits_form(usages: list[FamilyUsage], data: QueryDict | None = None) -> LimitsForm:
-    return LimitsForm(data, limits={usage.family: usage.limit_cores for usage in usages})
+    limits = {usage.family: usage.limit_cores for usage in usages}
+    return LimitsForm(data, limits=limits, pools={usage.family: usage.pool_cores for usage in usages})
 
 
 def _context(user: User, usages: list[FamilyUsage], form: LimitsForm | None, *, may_write: bool) -> dict[str, object]:
@@ -108,6 +112,9 @@ def _context(user: User, usages: list[FamilyUsage], form: LimitsForm | None, *, 
         "changes": list(selectors.quota_history(user)[:SHOWN_CHANGES]),
         "limits": [LimitRow(SETTINGS[one.name].title, one) for one in selectors.limits_usage(user)],
         "type_count": len(types),
+        "pools": [usage for usage in usages if usage.pool_cores or usage.lent_cores],
+        "loans": list(selectors.loans_for(user)[:SHOWN_LOANS]),
+        "longest_loan_h": selectors.setting("pool_longest_loan_h"),
     }
 
 
@@ -119,6 +126,7 @@ def _row(usage: FamilyUsage, form: LimitsForm | None, *, is_exempt: bool) -> Fam
         deployments=tuple((one, Bar.of(one.cores, one.reserved_cores, limit)) for one in usage.deployments),
         is_exempt=is_exempt,
         field=form[f"limit-{usage.family}"] if form else None,
+        pool_field=form[f"pool-{usage.family}"] if form else None,
     )
 
 
@@ -139,7 +147,7 @@ def quota_csv(request: Request) -> HttpResponse:
     """A line per family, and one per deployment below it."""
     answer = HttpResponse(content_type="text/csv; charset=utf-8")
     answer.headers["Content-Disposition"] = 'attachment; filename="quota.csv"'
-    table = csv.DictWriter(answer, COLUMNS)
+    table = csv.DictWriter(answer, COLUMNS + POOL_COLUMNS)
     table.writeheader()
     for usage in selectors.quota_usage(request.user):
         table.writerow(_family_line(usage))
@@ -154,6 +162,8 @@ def _family_line(usage: FamilyUsage) -> Mapping[str, object]:
         "reserved": usage.reserved_cores,
         "free": usage.free_cores,
         "limit": usage.limit_cores,
+        "pool": usage.pool_cores,
+        "lent": usage.lent_cores,
     }
 
 

@@ -165,6 +165,19 @@ def ago(at: datetime | None) -> SafeString | str:
     return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), f"{at:%Y-%m-%d %H:%M:%S} UTC", words)
 
 
+@register.simple_tag
+def countdown(ends_at: datetime) -> SafeString:
+    """How long until then; the page counts down from it, and without scripts it is what it was when it was drawn."""
+    left = (ends_at - timezone.now()).total_seconds()
+    words = f"{duration_words(left)} left" if left > 0 else "its time is over"
+    return format_html(
+        '<time datetime="{}" title="{}" data-countdown>{}</time>',
+        ends_at.isoformat(),
+        f"until {ends_at:%Y-%m-%d %H:%M:%S} UTC",
+        words,
+    )
+
+
 @register.filter
 def level_word(level: str) -> str:
     """A log level in at most five letters."""

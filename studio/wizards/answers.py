@@ -110,6 +110,7 @@ class ComputeAnswer:
     liveness_probe: Mapping[str, int] = field(default_factory=dict)
     readiness_probe: Mapping[str, int] = field(default_factory=dict)
     backend: str = ""
+    shared_pool_hours: int = 0
 
 
 @dataclass(frozen=True, slots=True)

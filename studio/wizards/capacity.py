@@ -24,7 +24,10 @@ _GIB = 1024**3
 
 @dataclass(frozen=True, slots=True)
 class QuotaSum:
-    """The arithmetic of contract B2 for one choice. free and limit are those of the type's family."""
+    """The arithmetic of contract B2 for one choice. free and limit are those of the type's family.
+
+    pool: its shared pool's cores; longest_loan_h: hours it lends for.
+    """
 
     family: str
     count: int
@@ -34,6 +37,13 @@ class QuotaSum:
     free: int
     limit: int
     most: int
+    pool_free: int = 0
+    pool: int = 0
+    longest_loan_h: int = 0
+
+    @property
+    def pool_fits(self) -> bool:
+        return self.needed <= self.pool_free
 
     @property
     def fits(self) -> bool:
@@ -71,6 +81,7 @@ class Capacity:
     families: dict[str, FamilyUsage] = field(default_factory=dict)
     host_cores: int = 0
     host_memory_gib: float = 0
+    longest_loan_h: int = 0
 
     @property
     def shortlist(self) -> list[SizeOption]:
@@ -103,6 +114,9 @@ class Capacity:
             free=usage.free_cores,
             limit=usage.limit_cores,
             most=most_instances(usage.free_cores, cores=size.cores, is_exempt=size.is_exempt),
+            pool_free=usage.pool_free_cores,
+            pool=usage.pool_cores,
+            longest_loan_h=self.longest_loan_h,
         )
 
 
@@ -119,7 +133,8 @@ def capacity_of(user: User) -> Capacity:
         families = {usage.family: usage for usage in selectors.quota_usage(user)}
     except Forbidden:
         families = {}
-    return Capacity(tuple(options), families, host_cores, host_memory_gib)
+    longest = selectors.setting("pool_longest_loan_h")
+    return Capacity(tuple(options), families, host_cores, host_memory_gib, longest)
 
 
 def has_nvidia_gpu(devices: Path = Path("/dev")) -> bool:

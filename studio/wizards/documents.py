@@ -169,6 +169,8 @@ def _compute_fields(compute: ComputeAnswer) -> Document:
     fields: Document = {"instance_type": compute.instance_type, "instance_count": compute.instance_count}
     if compute.backend:
         fields["backend"] = compute.backend
+    if compute.shared_pool_hours:
+        fields["shared_pool_hours"] = compute.shared_pool_hours
     for key in ("request_settings", "liveness_probe", "readiness_probe"):
         if settings := getattr(compute, key):
             fields[key] = dict(settings)

@@ -44,7 +44,7 @@ def test_the_list_of_long_flags_is_that_of_the_commands(studio: Any):
                     "online-endpoint regenerate-keys", "online-endpoint delete", "online-deployment create",
                     "online-deployment get-logs", "model list", "online-deployment update",
                     "online-deployment revisions", "endpoint update", "endpoint get-logs", "setting set",
-                    "online-endpoint rollout show"):  # fmt: skip
+                    "online-endpoint rollout show", "loan extend", "online-deployment start"):  # fmt: skip
         found |= _flags(command)
     assert found == LONG_FLAGS
 

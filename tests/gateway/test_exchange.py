@@ -253,6 +253,16 @@ def test_an_answer_that_is_not_http_is_500(served: Rig) -> None:
     assert error_of(client.got()) == "BadAnswer"
 
 
+def test_a_deployment_that_is_stopped_says_why(rig: Rig) -> None:
+    rig.publish(endpoint(deployment(ports=(), stopped="stopped: its loan of 8 cores ended at 18:00.")))
+    client = rig.client()
+    client.send(request())
+    answer = client.got()
+    assert status_of(answer) == 503
+    assert b"DeploymentStopped" in answer
+    assert b"Deployment 'blue' is stopped: its loan of 8 cores ended at 18:00." in answer
+
+
 def test_no_instance_that_listens_is_503(served: Rig) -> None:
     served.refused = {7001}
     assert error_of(ask(served, request())) == "InstanceUnreachable"

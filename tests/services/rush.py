@@ -1,4 +1,7 @@
-"""Fifty people deploy at once where ten deployments fit. Run as a program it does so in a studio of its own."""
+"""Fifty people deploy at once where ten deployments fit, and five more into the shared pool.
+
+Run as a program it does so in a studio of its own.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +11,22 @@ import threading
 from collections import Counter
 
 
-def rush(count: int = 50, limit_cores: int = 80) -> dict[str, int]:
-    """How the requests ended; each deployment takes 2 x 4 cores of the limit."""
+def rush(count: int = 50, limit_cores: int = 80, pool_cores: int = 40) -> dict[str, int]:
+    """How the requests ended; each deployment takes 2 x 4 cores of the limit, or of the pool when that is full."""
     from django.db import connection
+    from django.db.models import Sum
 
     from endpoints import services
+    from endpoints.models import PoolLoan
     from endpoints.spec.errors import SlipwayError
     from studio.access.models import User
     from tests.services import world
 
     actor = User.objects.create_user("rush", is_superuser=True)
-    services.set_family_limit(actor, family="DSv2", limit_cores=limit_cores)
+    services.set_family_limit(actor, family="DSv2", limit_cores=limit_cores, pool_cores=pool_cores)
     for number in range(5):
         world.endpoint(actor, f"risk-{number}")
-    document = world.deployment_document(actor)
+    document = world.deployment_document(actor, shared_pool_hours=8)
     ended: Counter[str] = Counter()
 
     def deploy(number: int) -> None:
@@ -39,7 +44,7 @@ def rush(count: int = 50, limit_cores: int = 80) -> dict[str, int]:
         thread.start()
     for thread in threads:
         thread.join()
-    return dict(ended)
+    return {**ended, "lent": PoolLoan.objects.aggregate(cores=Sum("cores"))["cores"] or 0}
 
 
 if __name__ == "__main__":

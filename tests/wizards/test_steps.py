@@ -176,3 +176,14 @@ def test_several_versions_are_offered_newest_first(owner: User, model: ModelVers
     form = progress.STEPS["model"](user=owner, so_far=Answers(), wish={}, prefix="model")
     (group,) = form.fields["registered"].choices  # type: ignore[attr-defined]
     assert [value for value, _ in group[1]] == ["diabetes:2", "diabetes:1"]
+
+
+def test_the_shared_pool_is_offered_where_the_limit_has_no_room(owner: User) -> None:
+    services.set_family_limit(owner, family="DSv2", limit_cores=0, pool_cores=16)
+    assert "instance_count" in form_of(owner, "compute").errors
+    form = form_of(owner, "compute", shared_pool_hours="8")
+    assert form.is_valid(), form.errors
+    compute = form.extend(Answers()).compute
+    assert compute is not None and compute.shared_pool_hours == 8
+    assert "shared_pool_hours" in form_of(owner, "compute", shared_pool_hours="25").errors
+    assert "instance_count" in form_of(owner, "compute", shared_pool_hours="8", instance_count="9").errors

@@ -193,6 +193,16 @@ def retry(name: str, endpoint_name: str, no_wait: bool = False) -> Json:
         return _shown(session, endpoint_name, name)
 
 
+def start(name: str, endpoint_name: str, shared_pool_hours: int = 0, no_wait: bool = False) -> Json:
+    """Run a deployment again that was stopped when its loan from the shared pool ended."""
+    with open_session() as session:
+        answer = session.client.post(
+            *_deployments(endpoint_name), name.lower(), "start", json={"shared_pool_hours": shared_pool_hours}
+        )
+        session.finish(answer, is_waited_for=not no_wait)
+        return _shown(session, endpoint_name, name)
+
+
 def delete(name: str, endpoint_name: str, no_wait: bool = False) -> None:
     """Delete a deployment. One that has traffic is kept; shift its traffic first."""
     with open_session() as session:

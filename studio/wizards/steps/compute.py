@@ -39,6 +39,13 @@ class ComputeStep(Step):
         initial=1,
         help_text="Three or more survive the loss of one.",
     )
+    shared_pool_hours = forms.IntegerField(
+        label="Hours on the shared pool",
+        required=False,
+        min_value=0,
+        initial=0,
+        help_text="Its cores are lent: at the end the deployment is stopped.",
+    )
     backend = forms.ChoiceField(label="Run as", required=False, help_text="Containers are kept from each other.")
     request_timeout_ms = _number("Time-out, ms", 5000)
     max_concurrent_requests_per_instance = _number("At once", 1)
@@ -69,7 +76,10 @@ class ComputeStep(Step):
             return
         count = self.cleaned_data.get("instance_count")
         quota = self.capacity.check(option, count) if count else None
-        if quota and not quota.fits:
+        hours = self.cleaned_data.get("shared_pool_hours") or 0
+        if hours > self.capacity.longest_loan_h:
+            self.refuse("shared_pool_hours", f"The shared pool lends for {self.capacity.longest_loan_h} hours at most.")
+        if quota and not quota.fits and not (hours and quota.pool_fits):
             self.refuse("instance_count", "Not enough quota: see below what would fit.")
 
     def _check_limits(self) -> None:
@@ -87,6 +97,7 @@ class ComputeStep(Step):
             liveness_probe=dict(self._changed("liveness_", Probe())),
             readiness_probe=dict(self._changed("readiness_", Probe())),
             backend=self.cleaned_data.get("backend", ""),
+            shared_pool_hours=self.cleaned_data.get("shared_pool_hours") or 0,
         )
         return replace(so_far, compute=answer)
 
@@ -106,6 +117,12 @@ class ComputeStep(Step):
         """The arithmetic for what is chosen now; None while there is nothing to add up."""
         option, count = self.chosen, self.wanted_count
         return self.capacity.check(option, count) if option and count and not option.refusal else None
+
+    @property
+    def lends_from_pool(self) -> bool:
+        """Whether there is a pool at all for the family that is chosen."""
+        quota = self.sum
+        return quota is not None and quota.pool > 0
 
     @property
     def request_fields(self) -> list[forms.BoundField]:
