@@ -66,7 +66,7 @@ def judge(health: Health, settings: RunSettings, answers: Mapping[Kind, Answer],
     if readiness := answers.get(Kind.READINESS):
         health = _judge_readiness(health, settings.readiness, readiness, now)
     if liveness := answers.get(Kind.LIVENESS):
-        health = _judge_liveness(health, settings.liveness, liveness, now)
+        health = _judge_liveness(health, settings, liveness, now)
     if health.state is InstanceState.STARTING and not health.successes:
         return _judge_start(health, settings, answers.get(Kind.READINESS), now)
     return health
@@ -91,15 +91,17 @@ def _judge_readiness(health: Health, probe: Probe, answer: Answer, now: datetime
     return health
 
 
-def _judge_liveness(health: Health, probe: Probe, answer: Answer, now: datetime) -> Health:
+def _judge_liveness(health: Health, settings: RunSettings, answer: Answer, now: datetime) -> Health:
     failures = 0 if answer.is_ok else health.liveness_failures + 1
     health = replace(health, liveness_probed_at=now, liveness_failures=failures)
-    if failures < probe.failure_threshold:
+    if failures < settings.liveness.failure_threshold:
         return health
+    where = _own_route(settings, Kind.LIVENESS)
     failure = Failure(
         code=FailureCode.CRASH_LOOP_BACK_OFF,
-        message=f"The liveness probe failed {failures} times in a row: {answer.detail}.",
-        advice="Something in the script blocks or broke the server; its log shows what it did last.",
+        message=f"The liveness probe failed {failures} times in a row: {where}{answer.detail}.",
+        advice=f"Something in the {'image' if where else 'script'} blocks or broke the server; its log shows what it "
+        "did last.",
     )
     return replace(health, state=InstanceState.FAILED, failure=failure)
 
@@ -107,13 +109,33 @@ def _judge_liveness(health: Health, probe: Probe, answer: Answer, now: datetime)
 def _judge_start(health: Health, settings: RunSettings, last: Answer | None, now: datetime) -> Health:
     if not _has_passed(health.created_at, settings.start_window_s, now):
         return health
-    detail = f" Its last probe failed: {last.detail}." if last and last.detail else ""
+    where = _own_route(settings, Kind.READINESS)
+    detail = f" Its last probe failed: {where}{last.detail}." if last and last.detail else ""
     failure = Failure(
         code=FailureCode.RESOURCE_NOT_READY,
         message=f"The instance was not ready {settings.start_window_s:g} s after its start.{detail}",
-        advice=(
-            "If init() needs longer, raise initial_delay or failure_threshold of readiness_probe and liveness_probe; "
-            "if not, its log shows where it hangs."
-        ),
+        advice=_OWN_SERVER_ADVICE if where else _SCRIPT_ADVICE,
     )
     return replace(health, state=InstanceState.FAILED, failure=failure)
+
+
+_SCRIPT_ADVICE = (
+    "If init() needs longer, raise initial_delay or failure_threshold of readiness_probe and liveness_probe; "
+    "if not, its log shows where it hangs."
+)
+_OWN_SERVER_ADVICE = (
+    "Compare the routes and ports of inference_config with what the image's server listens on (on all addresses, not "
+    "127.0.0.1 alone). If it needs longer, raise initial_delay or failure_threshold of readiness_probe and "
+    "liveness_probe; its log shows what it does."
+)
+
+
+def _own_route(settings: RunSettings, kind: Kind) -> str:
+    """What was asked of an image's own server, to read on after; "" for ours, whose route nobody chose."""
+    if not settings.has_own_server:
+        return ""
+    paths = settings.paths
+    path, port = (
+        (paths.readiness, paths.readiness_port) if kind is Kind.READINESS else (paths.liveness, paths.liveness_port)
+    )
+    return f"GET {path} on port {port or settings.own_server_port}: "

@@ -41,6 +41,8 @@ from endpoints.spec.states import FailureCode
 PYTHON_IN_IMAGE = "/opt/slipway/env/bin/python"
 _LABEL = "slipway.build"
 _LOOK_S = 0.1
+# uv says nothing while it compiles thousands of modules, nor does the engine while it commits a gigabyte of them.
+_SILENCE_S = 900
 # $1 the wanted version specifier or "", $2 more options for the virtual environment. Bytecode is made once here:
 # containers run read-only and would compile every import at every start.
 _SCRIPT = """
@@ -84,7 +86,7 @@ class ImageBuilder:
     def client(self) -> docker.DockerClient:
         if self._client is None:
             try:
-                self._client = docker.from_env()
+                self._client = docker.from_env(timeout=_SILENCE_S)
             except DockerException as error:
                 raise _failed(f"The Docker engine cannot be reached: {error}.", "Start it, then retry.") from error
         return self._client

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import io
-import subprocess
-import tarfile
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from shutil import which
 
 import pytest
 
@@ -21,62 +17,21 @@ from endpoints.environments import EnvironmentSpec
 from endpoints.environments.image_builder import ImageBuilder
 from endpoints.spec.home import Home
 from tests.backends.contract.harness import BASE_IMAGE, BLUE, DockerHarness, Target, closing, engine
-from tests.conftest import need
+from tests.backends.nginx_image import build_context, nginx_base
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
 
-NGINX_BASE = "slipway-test-nginx:latest"
-PACKAGES = ("nginx", "libpcre2-8-0")
-CONFIG = """daemon off; pid /tmp/nginx.pid; error_log stderr; worker_processes 1;
-events {}
-http {
-  access_log /dev/stdout;
-  client_body_temp_path /tmp/body; proxy_temp_path /tmp/proxy; fastcgi_temp_path /tmp/fastcgi;
-  uwsgi_temp_path /tmp/uwsgi; scgi_temp_path /tmp/scgi;
-  server {
-    listen 8080; default_type application/json;
-    location /v1/predict { return 200 '{"prediction": 42}'; }
-    location /models/ { alias /models/; }
-  }
-  server { listen 8081; location /health { return 200 'ok'; } }
-}
-"""
-DOCKERFILE = f"""FROM {NGINX_BASE}
-COPY nginx.conf /etc/slipway-nginx.conf
-CMD ["/usr/sbin/nginx", "-c", "/etc/slipway-nginx.conf"]
-"""
-
 
 @pytest.fixture(scope="module")
-def nginx_base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The base image with Debian's nginx unpacked over it, as an admin would prepare it."""
-    client = engine()
-    need("docker", is_there=which("apt-get") is not None, reason="this host has no Debian packages")
-    folder = tmp_path_factory.mktemp("nginx")
-    subprocess.run(["apt-get", "-o", "APT::Sandbox::User=root", "download", "-qq", *PACKAGES], cwd=folder, check=True)
-    for package in folder.glob("*.deb"):
-        subprocess.run(["dpkg-deb", "--extract", package, folder / "root"], check=True)
-    context = io.BytesIO()
-    with tarfile.open(fileobj=context, mode="w") as tar:
-        tar.add(folder / "root", arcname="root")
-        dockerfile = f"FROM {BASE_IMAGE}\nCOPY root /\n".encode()
-        entry = tarfile.TarInfo("Dockerfile")
-        entry.size = len(dockerfile)
-        tar.addfile(entry, io.BytesIO(dockerfile))
-    context.seek(0)
-    client.images.build(fileobj=context, custom_context=True, tag=NGINX_BASE, rm=True)
-    yield NGINX_BASE
-    client.images.remove(NGINX_BASE, force=True)
+def nginx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    yield from nginx_base("slipway-test-nginx:latest", tmp_path_factory.mktemp("nginx"))
 
 
 @pytest.fixture
-def target(tmp_path: Path, nginx_base: str) -> Iterator[Target]:
+def target(tmp_path: Path, nginx: str) -> Iterator[Target]:
     harness = DockerHarness(tmp_path)
     home = Home(tmp_path / "home")
-    context = tmp_path / "context"
-    context.mkdir()
-    (context / "Dockerfile").write_text(DOCKERFILE)
-    (context / "nginx.conf").write_text(CONFIG)
+    context = build_context(tmp_path / "context", base=nginx)
     digest = AssetStore(home.blobs).add_tree(context).digest
     spec = EnvironmentSpec(context_digest=digest, dockerfile_path="Dockerfile", has_own_server=True)
     image = ImageBuilder(home, client=engine()).build(spec).image

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from endpoints.control.probes import Answer, Health, Kind, due, judge
-from endpoints.control.wanted import RunSettings
+from endpoints.control.wanted import Paths, RunSettings
 from endpoints.spec.deployment_document import Probe
 from endpoints.spec.states import InstanceState
 
@@ -93,3 +93,26 @@ def test_a_ready_instance_is_asked_once_a_period_by_each_probe():
 
 def test_an_instance_that_leaves_is_not_asked():
     assert due(replace(READY, state=InstanceState.DRAINING), RunSettings(), at(100)) == frozenset()
+
+
+OWN_SERVER = RunSettings(
+    own_server_port=8080, paths=Paths(liveness="/live", readiness="/ready", liveness_port=8081, readiness_port=8081)
+)
+
+
+def test_a_server_of_the_images_own_that_never_gets_ready_is_told_with_the_route_that_was_asked():
+    health = judge(STARTING, OWN_SERVER, {Kind.READINESS: SICK}, at(1000))
+    assert health.failure is not None
+    assert "Its last probe failed: GET /ready on port 8081: HTTP status 503." in health.failure.message
+    assert "inference_config" in health.failure.advice and "init()" not in health.failure.advice
+
+
+def test_a_server_of_the_images_own_that_stops_living_is_told_with_the_route_that_was_asked():
+    health = after(READY, OWN_SERVER, Kind.LIVENESS, *[SICK] * 30)
+    assert health.failure is not None and "GET /live on port 8081: HTTP status 503" in health.failure.message
+
+
+def test_our_own_servers_route_is_not_told_because_nobody_chose_it():
+    health = judge(STARTING, RunSettings(), {Kind.READINESS: SICK}, at(1000))
+    assert health.failure is not None and "Its last probe failed: HTTP status 503." in health.failure.message
+    assert "init()" in health.failure.advice

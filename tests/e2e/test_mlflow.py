@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from tests.backends.contract.harness import BASE_IMAGE, engine
 from tests.conftest import need
 from tests.e2e.browsing import Person
 from tests.e2e.conftest import RunningStudio, start_studio
+from tests.e2e.gateway_calls import call
 
 pytestmark = pytest.mark.slow
 
@@ -73,30 +72,16 @@ def deploy(studio: RunningStudio, endpoint: str, model: Path, *flags: str, name:
     return studio.slipway("online-deployment", "create", "-f", file.name, *flags, cwd=model.parent).stderr
 
 
-def call(studio: RunningStudio, endpoint: str, body: Any, *, path: str = "score", **headers: str) -> tuple[int, Any]:
-    """The gateway's answer over plain HTTP; body None asks by GET."""
-    key = studio.slipway("online-endpoint", "get-credentials", "-n", endpoint, "-o", "tsv", "--query", "primaryKey")
-    request = urllib.request.Request(
-        f"{studio.gateway_url}/{endpoint}/{path}",
-        data=None if body is None else json.dumps(body).encode(),
-        headers={"Authorization": f"Bearer {key.stdout.strip()}", "Content-Type": "application/json", **headers},
-    )
-    try:
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30) as answer:
-            return answer.status, json.load(answer)
-    except urllib.error.HTTPError as refused:
-        return int(refused.headers["ms-azureml-model-error-statuscode"]), json.load(refused)
-
-
 def test_a_model_alone_is_deployed_by_its_file_and_asked_both_ways(studio: RunningStudio, models: Path, endpoint: str):
     deploy(studio, endpoint, models / "table", "--all-traffic")
     (models / "request.json").write_text(json.dumps({"input_data": SPLIT}))
     invoke = ("online-endpoint", "invoke", "-n", endpoint, "--request-file", "request.json")
     assert json.loads(studio.slipway(*invoke, cwd=models).stdout) == COSTS
-    assert call(studio, endpoint, {"dataframe_split": SPLIT}) == (200, {"predictions": COSTS})
+    assert call(studio, endpoint, {"dataframe_split": SPLIT}).json == {"predictions": COSTS}
     refused = call(studio, endpoint, {"input_data": {"columns": ["age"], "data": [[1.0]]}})
-    assert refused == (400, {"message": "input_data: the column is missing: visits. Its columns are age, visits."})
-    _, swagger = call(studio, endpoint, None, path="swagger.json?version=3")
+    assert (refused.status, refused.headers["azureml-model-deployment"]) == (400, "blue")
+    assert refused.json["message"] == "input_data: the column is missing: visits. Its columns are age, visits."
+    swagger = call(studio, endpoint, None, path="swagger.json?version=3").json
     assert swagger["components"]["schemas"]["ServiceInput"]["example"] == {"input_data": SPLIT}
     logs = studio.slipway("online-deployment", "get-logs", "-n", "blue", "-e", endpoint).stdout
     assert "Loaded the MLflow model table" in logs
@@ -106,7 +91,7 @@ def test_a_model_alone_is_deployed_by_its_file_and_asked_both_ways(studio: Runni
     priced = call(
         studio, endpoint, {"input_data": people, "params": {"factor": 10}}, **{"azureml-model-deployment": "green"}
     )
-    assert priced == (200, [{"name": "Ada", "price": 15.0}])
+    assert priced.json == [{"name": "Ada", "price": 15.0}]
 
 
 def test_what_the_environment_lacks_is_told_when_the_deployment_fails(
@@ -154,7 +139,7 @@ def test_a_folder_of_mlflow_becomes_a_prediction_without_a_line_of_code(person: 
     person.create()
     person.visit("/endpoints/no-code/test/")
     expect(page.locator("[name='body']")).to_have_value(json_with("input_data", "visits"))
-    page.get_by_role("button", name="Send").click()
+    page.get_by_role("button", name="Send", exact=True).click()
     expect(page.locator("[data-call]").first).to_contain_text("200 OK")
     expect(page.locator("[data-answer]").first).to_contain_text("203")
 
