@@ -41,8 +41,7 @@ from endpoints.spec.states import FailureCode
 PYTHON_IN_IMAGE = "/opt/slipway/env/bin/python"
 _LABEL = "slipway.build"
 _LOOK_S = 0.1
-# uv says nothing while it compiles thousands of modules, nor does the engine while it commits a gigabyte of them.
-_SILENCE_S = 900
+_SILENCE_S = 900  # uv says nothing while it compiles thousands of modules, nor the engine while it commits them
 # $1 the wanted version specifier or "", $2 more options for the virtual environment. Bytecode is made once here:
 # containers run read-only and would compile every import at every start.
 _SCRIPT = """
