@@ -113,9 +113,7 @@ class Reader:
         if self.tensors:
             return self._arrays(frame.to_numpy() if len(self.tensors) == 1 else dict(frame.items()), field)
         missing = [
-            str(column.name)
-            for column in self.columns
-            if column.name not in frame.columns and getattr(column, "required", True)
+            str(column.name) for column in self.columns if column.name not in frame.columns and is_required(column)
         ]
         if missing:
             shown = ", ".join(missing[:_SHOWN_COLUMNS])
@@ -137,7 +135,7 @@ class Reader:
             if len(self.tensors) == 1:
                 return {self.tensors[0].name: _array(value, self.tensors[0], field)}
             raise BadInput("%s: the model takes tensors by name: {%s}." % (field, names))
-        missing = [spec.name for spec in self.tensors if spec.name not in value and getattr(spec, "required", True)]
+        missing = [spec.name for spec in self.tensors if spec.name not in value and is_required(spec)]
         if missing:
             raise BadInput("%s: the tensor %s is missing. The model takes %s." % (field, ", ".join(missing), names))
         return {
@@ -145,6 +143,11 @@ class Reader:
             for spec in self.tensors
             if spec.name in value
         }
+
+
+def is_required(spec: Any) -> bool:
+    """MLflow has called it first `optional`, then `required`."""
+    return bool(getattr(spec, "required", not getattr(spec, "optional", False)))
 
 
 def _kind(column: Any) -> str:

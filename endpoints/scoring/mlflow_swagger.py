@@ -7,7 +7,7 @@ import logging
 import os
 from typing import Any, Dict, List, Optional, Tuple
 
-from .mlflow_data import BadInput, Reader, plain
+from .mlflow_data import BadInput, Reader, is_required, plain
 
 logger = logging.getLogger("azmlinfsrv.swagger")
 
@@ -151,7 +151,7 @@ def _record(columns: List[Any]) -> Dict[str, Any]:
         "type": "object",
         "properties": {str(column.name): _type(column) for column in columns},
     }
-    required = [str(column.name) for column in columns if getattr(column, "required", True)]
+    required = [str(column.name) for column in columns if is_required(column)]
     if required:
         schema["required"] = required
     return schema
@@ -159,8 +159,7 @@ def _record(columns: List[Any]) -> Dict[str, Any]:
 
 def _table(columns: List[Any]) -> Dict[str, Any]:
     words = [
-        "%s (%s%s)"
-        % (column.name, _kind(column) or column.type, "" if getattr(column, "required", True) else ", optional")
+        "%s (%s%s)" % (column.name, _kind(column) or column.type, "" if is_required(column) else ", optional")
         for column in columns
     ]
     return {
