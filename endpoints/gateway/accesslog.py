@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from math import log
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -15,8 +15,8 @@ from endpoints.gateway.parsing import field
 if TYPE_CHECKING:
     from endpoints.gateway.answering import Answering
 
-MAX_FAILURES_A_SECOND = 200
-MAX_HELD_LINES = 10_000
+MAX_FAILURES_A_SECOND: Final = 200
+MAX_HELD_LINES: Final = 10_000
 
 
 def _phrase(status: int) -> str:

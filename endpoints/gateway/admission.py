@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Protocol, cast
+from typing import Final, Protocol, cast
 
 from endpoints.gateway.board import Board, Tally
 
-_SECOND_MASK = 0x3FF
-_COUNT_BITS = 21
-_COUNT_MASK = (1 << _COUNT_BITS) - 1
+_SECOND_MASK: Final = 0x3FF
+_COUNT_BITS: Final = 21
+_COUNT_MASK: Final = (1 << _COUNT_BITS) - 1
 
 
 class Waiting(Protocol):

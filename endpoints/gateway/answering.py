@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from endpoints.gateway import errors
 from endpoints.gateway.cors import MODEL_FIELDS
@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MAX_ATTEMPTS = 3  # of connecting; only one of sending again
-OK_LINE = STATUS_LINES[200]
-_AS_IT_IS, _CHUNKED = range(2)
+MAX_ATTEMPTS: Final = 3  # of connecting; only one of sending again
+OK_LINE: Final = STATUS_LINES[200]
+_AS_IT_IS: Final = 0
+_CHUNKED: Final = 1
 
 
 class Answering(Sink):
@@ -84,7 +85,7 @@ class Answering(Sink):
         self.plane = client.plane
         self.head = head
         self.started_at = started_at
-        self.request_id = self.plane.next_request_id()
+        self.request_id = self.plane.request_ids.take()
         self.upstream: UpstreamConnection | None = None
         self.is_located = False
         self.is_chosen = False
@@ -128,8 +129,9 @@ class Answering(Sink):
                 is_keep_alive = False  # HTTP/1.0: the end of the connection is the end of the answer
         client.is_keep_alive = is_keep_alive
         deployment = self.deployment
+        model_fields = head.fields
         if self._cors:
-            head.fields = MODEL_FIELDS.sub(b"", head.fields)
+            model_fields = MODEL_FIELDS.sub(b"", model_fields)
             fields += self._cors
         if request.client_request_id:
             fields += b"\r\nx-ms-client-request-id: " + request.client_request_id
@@ -137,7 +139,8 @@ class Answering(Sink):
             fields += connection_fields(request, is_keep_alive=is_keep_alive)
         if body and self._framing == _CHUNKED:
             body = chunk(body)
-        data = b"".join((answer_start(head), deployment.answer_fields, self.request_id, fields, b"\r\n\r\n", body))
+        start = answer_start(head.status, model_fields)
+        data = b"".join((start, deployment.answer_fields, self.request_id, fields, b"\r\n\r\n", body))
         client.transport.write(data)
         self.answer_bytes = len(data)
         if is_complete:
@@ -151,8 +154,10 @@ class Answering(Sink):
         if not client.is_keep_alive or plane.is_draining:
             self.on_answer(head, body, True)
             return
-        ending = b"\r\ncontent-length: %d\r\n\r\n" % len(body)
-        data = b"".join((OK_LINE, head.fields, deployment.answer_fields, self.request_id, ending, body))
+        if not head.start:
+            head.start = b"%b%b%b" % (OK_LINE, head.fields, deployment.answer_fields)
+            head.ending = b"\r\ncontent-length: %d\r\n\r\n" % len(body)
+        data = b"%b%b%b%b" % (head.start, self.request_id, head.ending, body)
         client.transport.write(data)
         self.is_over = self.is_answered = True
         self.upstream = None

@@ -9,11 +9,11 @@ import hashlib
 import hmac
 from collections.abc import Awaitable, Callable
 from math import inf
-from typing import Protocol
+from typing import Final, Protocol
 
 from endpoints.gateway.errors import unauthorized
 
-_NO_CREDENTIAL = (
+_NO_CREDENTIAL: Final = (
     "No credential was given. Send 'Authorization: Bearer <key or token>'; get one with "
     "'slipway online-endpoint get-credentials'."
 )

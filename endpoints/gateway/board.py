@@ -13,13 +13,14 @@ import mmap
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
-COLUMNS = 64
-ROWS = 1 << 16
-_KEYS_AT = COLUMNS  # after one byte a column that says whether it lives
-_CLAIMS_AT = _KEYS_AT + ROWS * 8
-_CELLS_AT = _CLAIMS_AT + ROWS * COLUMNS
-_BYTES = _CELLS_AT + ROWS * COLUMNS * 4
+COLUMNS: Final = 64
+ROWS: Final = 1 << 16
+_KEYS_AT: Final = COLUMNS  # after one byte a column that says whether it lives
+_CLAIMS_AT: Final = _KEYS_AT + ROWS * 8
+_CELLS_AT: Final = _CLAIMS_AT + ROWS * COLUMNS
+_BYTES: Final = _CELLS_AT + ROWS * COLUMNS * 4
 
 
 class BoardFull(Exception):

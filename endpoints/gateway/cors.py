@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from typing import Final
 
-_ALLOW = b"\r\naccess-control-allow-origin: %b\r\nvary: Origin"
-_EXPOSED = b"\r\naccess-control-expose-headers: x-request-id, x-ms-client-request-id, azureml-model-deployment"
+_ALLOW: Final = b"\r\naccess-control-allow-origin: %b\r\nvary: Origin"
+_EXPOSED: Final = b"\r\naccess-control-expose-headers: x-request-id, x-ms-client-request-id, azureml-model-deployment"
 # The gateway decides alone; what the model's own server says about origins is dropped.
-MODEL_FIELDS = re.compile(rb"\r\naccess-control-[a-z\-]+:[^\r\n]*", re.IGNORECASE)
+MODEL_FIELDS: Final = re.compile(rb"\r\naccess-control-[a-z\-]+:[^\r\n]*", re.IGNORECASE)
 
 
 class CorsRules:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from http import HTTPStatus
+from typing import Final
 
 import msgspec
 
-STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}".encode() for status in HTTPStatus} | {
+STATUS_LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}".encode() for status in HTTPStatus} | {
     424: b"HTTP/1.1 424 Failed Dependency",
     413: b"HTTP/1.1 413 Content Too Large",
 }
-CLIENT_CLOSED = 499
+CLIENT_CLOSED: Final = 499
 
 
 class Refusal(Exception):

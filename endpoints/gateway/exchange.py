@@ -65,7 +65,7 @@ class Exchange(Forwarding):
         if head.prefix_for != deployment.scoring_path:
             self.render(head, deployment)
         connection = self.upstream = instance.idle.pop()
-        connection.send(self, b"".join((head.prefix, self.request_id, b"\r\n\r\n", body)))
+        connection.send(self, b"%b%b\r\n\r\n%b" % (head.prefix, self.request_id, body))
         client = self.client
         deadline = client.deadline = started_at + deployment.timeout
         if deadline < client.due:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from endpoints.gateway import errors
 from endpoints.gateway.answering import MAX_ATTEMPTS, Answering
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from endpoints.gateway.routing import Deployment
     from endpoints.gateway.upstream import UpstreamConnection
 
-REPLAY_BYTES = 1024 * 1024  # how much of a request is kept for a second try, and for a mirror
-HELD_BYTES = 64 * 1024  # how much may wait for a connection before the client is told to pause
+REPLAY_BYTES: Final = 1024 * 1024  # how much of a request is kept for a second try, and for a mirror
+HELD_BYTES: Final = 64 * 1024  # how much may wait for a connection before the client is told to pause
 
 
 class Forwarding(Answering):

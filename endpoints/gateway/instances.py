@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from endpoints.gateway.board import Tally
+from endpoints.gateway.counters import UsualCount
+from endpoints.gateway.parsing import AnswerHead
 from endpoints.gateway.upstream import UpstreamConnection
-from endpoints.spec.counters import Series
+from endpoints.spec.counters import SeriesKey
 
 if TYPE_CHECKING:
     from endpoints.gateway.plane import DataPlane
     from endpoints.spec.routes import InstanceRoute
 
-CONNECT_SECONDS = 2.0
-MAX_IDLE_CONNECTIONS = 512
-FIRST_PAUSE_SECONDS = 0.25
-LONGEST_PAUSE_SECONDS = 5.0
+CONNECT_SECONDS: Final = 2.0
+MAX_IDLE_CONNECTIONS: Final = 512
+FIRST_PAUSE_SECONDS: Final = 0.25
+LONGEST_PAUSE_SECONDS: Final = 5.0
 
 
 class Dialer(Protocol):
@@ -31,8 +33,9 @@ class Dialer(Protocol):
 class Instance:
     """Connections to one host and port. `tally`: requests at it now, from all gateway processes.
 
-    idle: warm connections, the last used one last; broken ones are not among them. usual_series: where its good
-    answers are counted during usual_epoch.
+    idle: warm connections, the last used one last; broken ones are not among them. usual: where its good answers are
+    counted. last_answer, last_head: the head of its last good answer, as bytes and read, since servers repeat
+    themselves, too.
     """
 
     __slots__ = (
@@ -44,21 +47,23 @@ class Instance:
         "idle",
         "is_retired",
         "is_set_aside",
+        "last_answer",
+        "last_head",
         "port",
         "tally",
-        "usual_epoch",
-        "usual_series",
+        "usual",
     )
 
-    def __init__(self, plane: DataPlane, route: InstanceRoute) -> None:
+    def __init__(self, plane: DataPlane, route: InstanceRoute, *, endpoint: str, deployment: str) -> None:
         self.id = route.id
         self.host = route.host
         self.port = route.port
         self.tally = Tally(plane.board, f"instance:{route.id}")
         self.is_retired = False
         self.is_set_aside = False
-        self.usual_epoch = -1
-        self.usual_series = Series(endpoint="")
+        self.usual = UsualCount(SeriesKey(endpoint, deployment, route.id, 200, 200, "", False))
+        self.last_answer = b""
+        self.last_head: AnswerHead | None = None
         self._plane = plane
         self.idle: list[UpstreamConnection] = []
         self._failures = 0

@@ -1,12 +1,13 @@
 """Reading HTTP/1.1 heads and chunked bodies, strictly: what could be read in two ways is refused. Pure.
 
-One regular expression validates a head as a whole, a second one cuts out the headers the gateway acts on; what is
-left passes on as it came.
+One regular expression validates a request's head as a whole; then its lines are sorted into those the gateway acts on
+and those that pass on as they came.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any, Final
 
 from endpoints.gateway.errors import malformed
@@ -16,28 +17,56 @@ MAX_TARGET_BYTES: Final = 8 * 1024
 MAX_HEADERS: Final = 128
 MAX_CHUNK_LINE_BYTES: Final = 256
 MAX_TRAILER_BYTES: Final = 8 * 1024
+_SPACE: Final = 0x20
 
-_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
-_VALUE = rb"[^\x00-\x08\x0a-\x1f\x7f]"
+_TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
+_VALUE: Final = rb"[^\x00-\x08\x0a-\x1f\x7f]"
 # A path, a whole URL (as to a proxy), or the server itself: targets of no other form are read by all in one way.
-_TARGET = rb"/[!-~]*+|[Hh][Tt][Tt][Pp][Ss]?://[0-9A-Za-z.\-_:\[\]]++(?:[/?][!-~]*+)?|\*"
-_REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb"{1,32}+) (" + _TARGET + rb") HTTP/1\.([01])(?=\r\n)")
-_FIELDS = re.compile(rb"(?:\r\n" + _TOKEN + rb"++:" + _VALUE + rb"*+)*+\r\n\r\n")
-_TRAILER_LINE = re.compile(_TOKEN + rb"++:" + _VALUE + rb"*+")
-_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15}+)(?:;" + _VALUE + rb"*+)?")
+_TARGET: Final = rb"/[!-~]*+|[Hh][Tt][Tt][Pp][Ss]?://[0-9A-Za-z.\-_:\[\]]++(?:[/?][!-~]*+)?|\*"
+_REQUEST_LINE: Final = re.compile(rb"(" + _TOKEN + rb"{1,32}+) (" + _TARGET + rb") HTTP/1\.([01])(?=\r\n)")
+_FIELDS: Final = re.compile(rb"(?:\r\n" + _TOKEN + rb"++:" + _VALUE + rb"*+)*+\r\n\r\n")
+_TRAILER_LINE: Final = re.compile(_TOKEN + rb"++:" + _VALUE + rb"*+")
+_CHUNK_LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,15}+)(?:;" + _VALUE + rb"*+)?")
 MAX_LENGTH_DIGITS: Final = 18
-_CLIENT_REQUEST_ID = re.compile(rb"[^0-9A-Za-z_\-]+")
-_HOST = re.compile(rb"[0-9A-Za-z.\-_:\[\]%~!$&'()*+,;=]*")
+_CLIENT_REQUEST_ID: Final = re.compile(rb"[^0-9A-Za-z_\-]+")
+_HOST: Final = re.compile(rb"[0-9A-Za-z.\-_:\[\]%~!$&'()*+,;=]*")
 
-# Cut out of every request: acted on, replaced, or meant for this hop alone.
-_REQUEST_SPECIAL = re.compile(
-    rb"\r\n(?=[hcatxefoukpHCATXEFOUKP])(host|c(?:onnection|ontent-length)|a(?:uthorization|zureml-model-deployment)"
-    rb"|t(?:ransfer-encoding|railer|e)|x-(?:request-id|ms-client-request-id|forwarded-(?:for|proto|host))|expect"
-    rb"|forwarded|origin|upgrade|keep-alive|proxy-(?:connection|authorization|authenticate)):[ \t]*([^\r\n]*)",
-    re.IGNORECASE,
-)
-_HOP_NAMES = frozenset({b"keep-alive", b"close", b"upgrade", b"te", b"trailer", b"transfer-encoding", b""})
-_SINGLE = (b"host", b"content-length", b"transfer-encoding", b"authorization", b"azureml-model-deployment", b"upgrade")
+_HOP_NAMES: Final = frozenset({b"keep-alive", b"close", b"upgrade", b"te", b"trailer", b"transfer-encoding", b""})
+# Cut out of every request: acted on, replaced, or meant for this hop alone. True: may be given only once.
+_REQUEST_SPECIAL: Final[dict[bytes, bool]] = {
+    b"host": True,
+    b"content-length": True,
+    b"transfer-encoding": True,
+    b"authorization": True,
+    b"azureml-model-deployment": True,
+    b"upgrade": True,
+    b"connection": False,
+    b"trailer": False,
+    b"te": False,
+    b"x-request-id": False,
+    b"x-ms-client-request-id": False,
+    b"x-forwarded-for": False,
+    b"x-forwarded-proto": False,
+    b"x-forwarded-host": False,
+    b"expect": False,
+    b"forwarded": False,
+    b"origin": False,
+    b"keep-alive": False,
+    b"proxy-connection": False,
+    b"proxy-authorization": False,
+    b"proxy-authenticate": False,
+}
+
+
+def _letters(names: Iterable[bytes], at: int) -> bytes:
+    """A table: 1 for the letters, of either case, that one of the names has at that place."""
+    found = b"".join(name[at : at + 1] for name in names)
+    return bytes(chr(code).lower().encode("latin-1") in found for code in range(256))
+
+
+# Most lines are spared the walk to their colon by the first two letters.
+_REQUEST_FIRST: Final = _letters(_REQUEST_SPECIAL, 0)
+_REQUEST_SECOND: Final = _letters(_REQUEST_SPECIAL, 1)
 
 
 class RequestHead:
@@ -114,16 +143,28 @@ def parse_request_head(raw: bytes) -> RequestHead:
     if raw.count(b"\n") > MAX_HEADERS + 2:
         raise malformed(f"More than {MAX_HEADERS} headers.", status=431, code="HeadersTooLarge")
     head = RequestHead(method, target, 1 if minor == b"1" else 0)
-    parts = _REQUEST_SPECIAL.split(raw[line.end() : -4])
-    head.fields = parts[0] if len(parts) == 1 else b"".join(parts[::3])
+    lines: list[bytes] = raw[line.end() : -4].split(b"\r\n")
+    kept = [b""]
     special: dict[bytes, bytes] = {}
-    for index in range(1, len(parts), 3):
-        name, value = parts[index].lower(), parts[index + 1].rstrip(b" ")
+    for one in lines[1:]:
+        if not (_REQUEST_FIRST[one[0]] and _REQUEST_SECOND[one[1]]):
+            kept.append(one)
+            continue
+        colon = one.find(b":")
+        name = one[:colon].lower()
+        is_single = _REQUEST_SPECIAL.get(name)
+        if is_single is None:
+            kept.append(one)
+            continue
+        value = one[colon + 1 :].lstrip(b" \t")
+        if one[-1] == _SPACE:
+            value = value.rstrip(b" ")
         if name in special:
-            if name in _SINGLE:
+            if is_single:
                 raise malformed(f"The header {name.decode()} is given twice.")
             value = special[name] + b", " + value
         special[name] = value
+    head.fields = b"\r\n".join(kept)
     _apply(head, special)
     return head
 
@@ -187,31 +228,34 @@ def field(fields: bytes, name: bytes) -> bytes | None:
     return found[1].rstrip(b" \t") if found else None
 
 
-# Cut out of every answer of an instance. The look-ahead spares most lines the walk through the names.
-_ANSWER_SPECIAL = re.compile(
-    rb"\r\n(?=[actkupxmACTKUPXM])(c(?:ontent-length|onnection)|t(?:ransfer-encoding|railer|e)|keep-alive|upgrade"
-    rb"|proxy-connection|x-(?:request-id|ms-client-request-id)|azureml-model-deployment"
-    rb"|ms-azureml-model-error-(?:statuscode|reason)):[ \t]*([^\r\n]*)",
-    re.IGNORECASE,
-)
-_STARTS = {b"HTTP/1.%d %d" % (minor, status): (status, minor == 1) for minor in (0, 1) for status in range(100, 1000)}
-_DROPPED, _LENGTH, _CONNECTION, _CODING, _UPGRADE = range(1, 6)
-_KINDS = {
-    spelling: kind
-    for name, kind in {
-        b"content-length": _LENGTH,
-        b"connection": _CONNECTION,
-        b"transfer-encoding": _CODING,
-        b"upgrade": _UPGRADE,
-        b"x-request-id": _DROPPED,
-        b"x-ms-client-request-id": _DROPPED,
-        b"keep-alive": _DROPPED,
-        b"azureml-model-deployment": _DROPPED,
-    }.items()
-    for spelling in (name, name.title())
+# Cut out of every answer of an instance: acted on, or the gateway's own to say.
+_DROPPED: Final = 1
+_LENGTH: Final = 2
+_CONNECTION: Final = 3
+_CODING: Final = 4
+_UPGRADE: Final = 5
+_ANSWER_SPECIAL: Final[dict[bytes, int]] = {
+    b"content-length": _LENGTH,
+    b"connection": _CONNECTION,
+    b"transfer-encoding": _CODING,
+    b"upgrade": _UPGRADE,
+    b"x-request-id": _DROPPED,
+    b"x-ms-client-request-id": _DROPPED,
+    b"azureml-model-deployment": _DROPPED,
+    b"ms-azureml-model-error-statuscode": _DROPPED,
+    b"ms-azureml-model-error-reason": _DROPPED,
+    b"keep-alive": _DROPPED,
+    b"proxy-connection": _DROPPED,
+    b"trailer": _DROPPED,
+    b"te": _DROPPED,
 }
-CHUNKED = -1
-UNTIL_CLOSE = -2
+_ANSWER_FIRST: Final = _letters(_ANSWER_SPECIAL, 0)
+_ANSWER_SECOND: Final = _letters(_ANSWER_SPECIAL, 1)
+_STARTS: Final[dict[bytes, int]] = {
+    b"HTTP/1.%d %d" % (minor, status): status if minor else -status for minor in (0, 1) for status in range(100, 1000)
+}
+CHUNKED: Final = -1
+UNTIL_CLOSE: Final = -2
 
 
 class BadAnswer(Exception):
@@ -219,9 +263,12 @@ class BadAnswer(Exception):
 
 
 class AnswerHead:
-    """An instance's answer. content_length: or CHUNKED, or UNTIL_CLOSE. fields: as in RequestHead."""
+    """An instance's answer. content_length: or CHUNKED, or UNTIL_CLOSE. fields: as in RequestHead.
 
-    __slots__ = ("content_length", "fields", "is_keep_alive", "status", "upgrade")
+    start, ending: what a usual client gets before and after its request's id, once it has been written.
+    """
+
+    __slots__ = ("content_length", "ending", "fields", "is_keep_alive", "start", "status", "upgrade")
 
     def __init__(self, status: int, fields: bytes, content_length: int, is_keep_alive: bool, upgrade: bytes) -> None:
         self.status = status
@@ -229,46 +276,49 @@ class AnswerHead:
         self.content_length = content_length
         self.is_keep_alive = is_keep_alive
         self.upgrade = upgrade
+        self.start = b""
+        self.ending = b""
 
 
 def parse_answer_head(raw: bytes) -> AnswerHead:
     """Read an answer's head without its empty line. Raises BadAnswer."""
-    parts = _ANSWER_SPECIAL.split(raw)
-    start = parts[0]
-    found = _STARTS.get(start[:12])
-    if found is None or start[12:13] not in (b" ", b"\r", b""):
+    lines: list[bytes] = raw.split(b"\r\n")
+    start = lines[0]
+    status = _STARTS.get(start[:12], 0)
+    if not status or (len(start) > 12 and start[12] != _SPACE):
         raise BadAnswer
-    status, is_keep_alive = found
-    line_end = start.find(b"\r\n")
-    parts[0] = start[line_end:] if line_end >= 0 else b""
+    is_keep_alive = status > 0
+    status = abs(status)
     length = UNTIL_CLOSE
     upgrade = b""
-    for index in range(1, len(parts), 3):
-        kind = _KINDS.get(parts[index]) or _KINDS.get(parts[index].lower())
-        if kind == _DROPPED:
+    kept = [b""]
+    for line in lines[1:]:
+        if len(line) < 2 or not (_ANSWER_FIRST[line[0]] and _ANSWER_SECOND[line[1]]):
+            kept.append(line)
             continue
-        value = parts[index + 1]
-        if kind == _LENGTH:
-            length = _merge_length(length, value)
+        colon = line.find(b":")
+        kind = _ANSWER_SPECIAL.get(line[:colon].lower(), 0)
+        if not kind:
+            kept.append(line)
+        elif kind == _LENGTH:
+            length = _merge_length(length, line[colon + 1 :].strip(b" \t"))
         elif kind == _CONNECTION:
-            value = value.lower()
+            value = line[colon:].lower()
             is_keep_alive = b"close" not in value and (is_keep_alive or b"keep-alive" in value)
         elif kind == _CODING:
-            if value.strip(b" \t").lower() != b"chunked":
+            if line[colon + 1 :].strip(b" \t").lower() != b"chunked":
                 raise BadAnswer
             length = CHUNKED
         elif kind == _UPGRADE:
-            upgrade = value.rstrip(b" \t")
-    fields = b"".join(parts[::3])
-    rest = fields.replace(b"\r\n", b"")
-    if b"\n" in rest or b"\r" in rest:
+            upgrade = line[colon + 1 :].strip(b" \t")
+    ends = len(lines) - 1
+    if raw.count(b"\n") != ends or raw.count(b"\r") != ends:  # one that is no end of a line could be read as one
         raise BadAnswer
-    return AnswerHead(status, fields, length, is_keep_alive, upgrade)
+    return AnswerHead(status, b"\r\n".join(kept), length, is_keep_alive, upgrade)
 
 
 def _merge_length(known: int, value: bytes) -> int:
     """Content-Length given once more: the same again is harmless, chunked wins over it."""
-    value = value.rstrip(b" \t")
     if not value.isdigit() or len(value) > MAX_LENGTH_DIGITS or (known >= 0 and known != int(value)):
         raise BadAnswer
     return known if known == CHUNKED else int(value)
@@ -278,7 +328,11 @@ class BadChunk(Exception):
     """A chunked body that could be read in two ways."""
 
 
-_SIZE, _DATA, _DATA_END, _TRAILER, _DONE = range(5)
+_SIZE: Final = 0
+_DATA: Final = 1
+_DATA_END: Final = 2
+_TRAILER: Final = 3
+_DONE: Final = 4
 
 
 class ChunkedDecoder:

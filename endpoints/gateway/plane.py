@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from math import inf
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from endpoints.gateway import errors
 from endpoints.gateway.accesslog import AccessLog
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from endpoints.gateway.protocol import ClientConnection
     from endpoints.gateway.settings import Settings
 
-HEALTH_PATH = b"/-/healthz"
-LOOK_AROUND_SECONDS = 0.2
+HEALTH_PATH: Final = b"/-/healthz"
+LOOK_AROUND_SECONDS: Final = 0.2
 
 
 class DataPlane:
@@ -56,7 +56,7 @@ class DataPlane:
         self.wall_clock = wall_clock
         self.random = random.random
         self.dial: Dialer = dial or cast(Dialer, loop.create_connection)
-        self.next_request_id = RequestIds()
+        self.request_ids = RequestIds()
         self.counters = Counters(source, wall_clock=wall_clock)
         self.access_log = AccessLog(
             settings.access_log_sample if settings.is_access_logged else None, choose=self.random
@@ -228,13 +228,11 @@ class DataPlane:
 
     def record_usual(self, exchange: Answering, now: float) -> None:
         """As `record`, for a 200 of a model."""
-        instance = exchange.instance
-        series = instance.usual_series
-        if instance.usual_epoch != self.counters.epoch:
-            series = instance.usual_series = self.counters.series(_key(exchange))
-            instance.usual_epoch = self.counters.epoch
+        usual = exchange.instance.usual
+        if not usual.requests:
+            self.counters.usual.append(usual)
         seconds = now - exchange.started_at
-        count(series, exchange.request_bytes, exchange.answer_bytes, seconds, exchange.model_seconds)
+        usual.add(exchange.request_bytes, exchange.answer_bytes, seconds, exchange.model_seconds)
         log = self.access_log
         if log.until_next > 1:  # `wants`, written out
             log.until_next -= 1

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from math import inf
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from endpoints.gateway.errors import Refusal, malformed
 from endpoints.gateway.exchange import Exchange
@@ -18,11 +18,16 @@ from endpoints.gateway.rendering import CONTINUE, status_line
 if TYPE_CHECKING:
     from endpoints.gateway.plane import DataPlane
 
-MAX_PIPELINED_BYTES = 64 * 1024
-LINGER_SECONDS = 2.0
-SLOWEST_BODY_BYTES = 16 * 1024  # in one body time-out; a client below that is cut off
-_NO_HEAD = RequestHead(b"", b"", 1)
-_HEAD, _BODY, _ANSWERING, _TUNNEL, _DISCARD, _CLOSED = range(6)
+MAX_PIPELINED_BYTES: Final = 64 * 1024
+LINGER_SECONDS: Final = 2.0
+SLOWEST_BODY_BYTES: Final = 16 * 1024  # in one body time-out; a client below that is cut off
+_NO_HEAD: Final = RequestHead(b"", b"", 1)
+_HEAD: Final = 0
+_BODY: Final = 1
+_ANSWERING: Final = 2
+_TUNNEL: Final = 3
+_DISCARD: Final = 4
+_CLOSED: Final = 5
 
 
 class ClientConnection:
@@ -317,7 +322,7 @@ class ClientConnection:
     def refuse(self, refusal: Refusal) -> None:
         """Bytes that are no request: answer and end the connection."""
         body = refusal.body()
-        request_id = self.plane.next_request_id()
+        request_id = self.plane.request_ids.take()
         self.transport.write(
             b"%b%b\r\nx-request-id: %b\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b"
             % (status_line(refusal.status), refusal.fields(), request_id, len(body), body)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from endpoints.gateway.errors import STATUS_LINES
-from endpoints.gateway.parsing import AnswerHead, RequestHead
+from typing import Final
 
-_BODY_METHODS = (b"POST", b"PUT", b"PATCH")
-MODEL_ERROR = b"\r\nms-azureml-model-error-statuscode: %d\r\nms-azureml-model-error-reason: model_error"
-CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+from endpoints.gateway.errors import STATUS_LINES
+from endpoints.gateway.parsing import RequestHead
+
+_BODY_METHODS: Final = (b"POST", b"PUT", b"PATCH")
+MODEL_ERROR: Final = b"\r\nms-azureml-model-error-statuscode: %d\r\nms-azureml-model-error-reason: model_error"
+CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 def request_prefix(head: RequestHead, *, scoring_path: bytes, forwarded: bytes, length: int | None = None) -> bytes:
@@ -41,7 +43,7 @@ def chunk(piece: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(piece), piece)
 
 
-LAST_CHUNK = b"0\r\n\r\n"
+LAST_CHUNK: Final = b"0\r\n\r\n"
 
 
 def connection_fields(head: RequestHead | None, *, is_keep_alive: bool) -> bytes:
@@ -56,9 +58,8 @@ def status_line(status: int) -> bytes:
     return STATUS_LINES.get(status) or b"HTTP/1.1 %d Unknown" % status
 
 
-def answer_start(answer: AnswerHead) -> bytes:
+def answer_start(status: int, fields: bytes) -> bytes:
     """Status line and the model's own headers; anything but 2xx becomes 424 and says what the model answered."""
-    status = answer.status
     if 200 <= status < 300:
-        return status_line(status) + answer.fields
-    return STATUS_LINES[424] + answer.fields + MODEL_ERROR % status
+        return status_line(status) + fields
+    return STATUS_LINES[424] + fields + MODEL_ERROR % status

@@ -3,30 +3,39 @@
 from __future__ import annotations
 
 import os
+from typing import Final
 from uuid import UUID
 
-_IDS_A_START = 1 << 16
+_ENDINGS: Final = [b"%03x" % number for number in range(16**3)]
+_STEMS_A_START: Final = 16
 
 
 class RequestIds:
-    """Call it for the next id. Unique, not secret: who knows one can guess its neighbours."""
+    """Call `take` for the next id. Unique, not secret: who knows one can guess its neighbours."""
 
-    __slots__ = ("_last", "_left", "_prefix")
+    __slots__ = ("_at", "_left", "_number", "_prefix", "_stem")
 
     def __init__(self) -> None:
         self._prefix = b""
-        self._last = 0
-        self._left = 0
+        self._number = 0
+        self._left = 0  # of this start
+        self._stem = b""
+        self._at = len(_ENDINGS)
 
-    def __call__(self) -> bytes:
+    def take(self) -> bytes:
+        at = self._at
+        if at == len(_ENDINGS):
+            self._next_stem()
+            at = 0
+        self._at = at + 1
+        return self._stem + _ENDINGS[at]
+
+    def _next_stem(self) -> None:
         if not self._left:
-            self._start()
+            start = str(UUID(bytes=os.urandom(16), version=4)).encode()
+            self._prefix = start[:24]
+            self._left = _STEMS_A_START
+            self._number = int(start[24:33], 16) % (16**9 - _STEMS_A_START)
         self._left -= 1
-        self._last += 1
-        return b"%b%012x" % (self._prefix, self._last)
-
-    def _start(self) -> None:
-        start = str(UUID(bytes=os.urandom(16), version=4)).encode()
-        self._prefix = start[:24]
-        self._left = _IDS_A_START
-        self._last = int(start[24:], 16) % (16**12 - _IDS_A_START)
+        self._number += 1
+        self._stem = b"%b%09x" % (self._prefix, self._number)

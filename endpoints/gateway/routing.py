@@ -56,7 +56,8 @@ class Deployment:
         self.wake()
 
     def _instance(self, known: dict[tuple[str, str, int], Instance], route: InstanceRoute) -> Instance:
-        return known.pop((route.id, route.host, route.port), None) or Instance(self._plane, route)
+        found = known.pop((route.id, route.host, route.port), None)
+        return found or Instance(self._plane, route, endpoint=self.endpoint, deployment=self.name)
 
     def pick(self, *, but: Instance | None = None) -> Instance | None:
         """The least busy instance with room for one more; None when all are full.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
-MAX_STICKY_BYTES = 1024 * 1024
+MAX_STICKY_BYTES: Final = 1024 * 1024
 
 
 def value_in_json(body: bytes, name: str) -> bytes | None:

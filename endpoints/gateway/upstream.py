@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from endpoints.gateway.parsing import UNTIL_CLOSE, AnswerHead, BadAnswer, BadChunk, ChunkedDecoder, parse_answer_head
 
 if TYPE_CHECKING:
     from endpoints.gateway.instances import Instance
 
-MAX_ANSWER_HEAD_BYTES = 64 * 1024
-NOTHING_YET: Any = None
-_IDLE, _HEAD, _LENGTH, _CHUNKED, _UNTIL_CLOSE, _TUNNEL, _CLOSED = range(7)
+MAX_ANSWER_HEAD_BYTES: Final = 64 * 1024
+_NOTHING_YET: Any = None
+_IDLE: Final = 0
+_HEAD: Final = 1
+_LENGTH: Final = 2
+_CHUNKED: Final = 3
+_UNTIL_CLOSE: Final = 4
+_TUNNEL: Final = 5
+_CLOSED: Final = 6
 
 
 class Sink:
@@ -58,7 +64,7 @@ class Sink:
         raise NotImplementedError
 
 
-NOBODY = Sink(is_head_request=False, is_sent=False)  # whose connection it is between two requests
+NOBODY: Final = Sink(is_head_request=False, is_sent=False)  # whose connection it is between two requests
 
 
 class UpstreamConnection:
@@ -82,7 +88,7 @@ class UpstreamConnection:
 
     def __init__(self, instance: Instance) -> None:
         self.instance = instance
-        self.transport: asyncio.Transport = NOTHING_YET
+        self.transport: asyncio.Transport = _NOTHING_YET
         self.sink = NOBODY
         self.is_fresh = True  # has not served a request yet: a break is the instance's fault, not an idle time-out
         self._state = _IDLE
@@ -161,6 +167,13 @@ class UpstreamConnection:
     # Reading -------------------------------------------------------------------------------------------------
 
     def _read_head(self, data: bytes) -> None:
+        instance = self.instance
+        known = instance.last_head
+        if known is not None and self.sink.is_usual and not self._is_paused and data.startswith(instance.last_answer):
+            body = data[len(instance.last_answer) :]
+            if len(body) == known.content_length:
+                self._usual(known, body)
+                return
         end = data.find(b"\r\n\r\n")
         if end < 0:
             self._buffer = data
@@ -185,11 +198,8 @@ class UpstreamConnection:
         elif (length := head.content_length) >= 0:
             if len(body) == length:
                 if sink.is_usual and status == 200 and head.is_keep_alive and not self._is_paused:
-                    self.sink = NOBODY  # `_done`, written out
-                    self._state = _IDLE
-                    self.is_fresh = False
-                    self.instance.put_back(self)
-                    sink.answer_usual(head, body)
+                    instance.last_answer, instance.last_head = data[: end + 4], head
+                    self._usual(head, body)
                 else:
                     self._done(b"")
                     sink.on_answer(head, body, True)
@@ -201,6 +211,16 @@ class UpstreamConnection:
                 sink.on_answer(head, body, False)
         else:
             self._stream(head, body)
+
+    def _usual(self, head: AnswerHead, body: bytes) -> None:
+        """`_done` and `on_answer` in one, for a 200 that came whole to a usual request."""
+        sink = self.sink
+        self.sink = NOBODY
+        self._state = _IDLE
+        self.is_fresh = False
+        self._is_keep_alive = True
+        self.instance.put_back(self)
+        sink.answer_usual(head, body)
 
     def _whole(self, head: AnswerHead, body: bytes, rest: bytes) -> None:
         sink = self._done(rest)

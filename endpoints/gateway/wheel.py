@@ -7,9 +7,9 @@ laid into a later slot; only an earlier deadline than before costs anything.
 from __future__ import annotations
 
 from math import inf
-from typing import Protocol
+from typing import Final, Protocol
 
-TICK_SECONDS = 0.025
+TICK_SECONDS: Final = 0.025
 
 
 class Timed(Protocol):

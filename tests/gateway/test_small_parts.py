@@ -83,7 +83,7 @@ def test_rows_of_names_that_are_gone_are_used_again() -> None:
 
 def test_request_ids_are_version_4_and_differ() -> None:
     ids = RequestIds()
-    found = {ids() for _ in range(70_000)}
+    found = {ids.take() for _ in range(70_000)}
     assert len(found) == 70_000
     assert {UUID(one.decode()).version for one in found} == {4}
 
