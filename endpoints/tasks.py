@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from endpoints.control import environments, garbage, reconcile, sweep
 from endpoints.services import loans, rollout_turns
-from endpoints.telemetry import intake, rollups, samples
+from endpoints.telemetry import intake, pairs, rollups, samples
 
 
 @shared_task(name="endpoints.tasks.reconcile_deployment")
@@ -46,6 +46,16 @@ def take_counters() -> None:
     redis = intake.connect()
     try:
         intake.take_all(redis, now=timezone.now())
+    finally:
+        redis.close()
+
+
+@shared_task(name="endpoints.tasks.take_pairs")
+def take_pairs() -> None:
+    """Compare the answers that gateways kept of live deployments and their shadows."""
+    redis = intake.connect()
+    try:
+        pairs.take_all(redis, now=timezone.now())
     finally:
         redis.close()
 

@@ -34,6 +34,10 @@ class EndpointOut(serializers.Serializer[OnlineEndpoint]):
     auth_mode = serializers.CharField()
     traffic = serializers.DictField(child=serializers.IntegerField())
     mirror_traffic = serializers.DictField(child=serializers.IntegerField())
+    comparison = serializers.DictField(
+        allow_null=True,
+        help_text="How a shadow's answers are compared: what differs from the defaults. null: not at all.",
+    )
     public_network_access = serializers.CharField()
     gateway_settings = serializers.DictField(help_text="Those that differ from their defaults.")
     kind = serializers.SerializerMethodField()

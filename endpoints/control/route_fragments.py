@@ -21,8 +21,10 @@ from endpoints.models import (
 )
 from endpoints.selectors.studio_settings import setting
 from endpoints.spec import tokens
+from endpoints.spec.comparison import settings_from
 from endpoints.spec.routes import (
     MAX_PAYLOAD_BYTES,
+    Comparison,
     DeploymentRoute,
     EndpointRoute,
     InstanceRoute,
@@ -62,7 +64,7 @@ def _endpoint_route(
         auth_mode=endpoint.auth_mode,  # type: ignore[arg-type]  # services accept these three only
         key_digests=key_digests,
         traffic=_traffic(endpoint, deployments),
-        mirror=_mirror(endpoint.mirror_traffic),
+        mirror=_mirror(endpoint.mirror_traffic, endpoint.comparison),
         sticky=_sticky(gateway.get("traffic_key") or {}),
         deployments=deployments,
         cors_origins=tuple(gateway.get("cors_origins") or ()),
@@ -105,11 +107,22 @@ def _token_rules(endpoint: OnlineEndpoint, public_keys: dict[str, str]) -> Token
             return None
 
 
-def _mirror(mirror_traffic: Mapping[str, int]) -> Mirror | None:
+def _mirror(mirror_traffic: Mapping[str, int], comparison: Mapping[str, Any] | None) -> Mirror | None:
     for name, percent in mirror_traffic.items():
         if percent:
-            return Mirror(deployment=name, percent=percent)
+            return Mirror(deployment=name, percent=percent, comparison=_comparison(comparison))
     return None
+
+
+def _comparison(stored: Mapping[str, Any] | None) -> Comparison | None:
+    if stored is None:
+        return None
+    chosen = settings_from(stored)
+    return Comparison(
+        sample_percent=chosen.sample_percent,
+        max_per_second=chosen.max_per_second,
+        keeps_requests=chosen.keep_requests and chosen.examples > 0,
+    )
 
 
 def _key_digests(names: Collection[str] | None) -> dict[int, tuple[str, ...]]:

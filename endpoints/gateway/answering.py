@@ -19,6 +19,7 @@ from endpoints.gateway.upstream import Sink, UpstreamConnection
 
 if TYPE_CHECKING:
     from endpoints.gateway.instances import Instance
+    from endpoints.gateway.pairing import Mirroring
     from endpoints.gateway.protocol import ClientConnection
     from endpoints.gateway.routing import Deployment, Endpoint
 
@@ -109,7 +110,7 @@ class Answering(Sink):
         self._is_entered = False
         self._is_held = False
         self._is_waiting_for_body = False
-        self._mirror: Deployment | None = None
+        self._mirror: Mirroring | None = None
         self._parts: list[bytes] | None = None
         self._parts_size = 0
         self._progress = 0
@@ -119,6 +120,8 @@ class Answering(Sink):
         client, request = self.client, self.head
         self.is_answered = True
         self.model_status = head.status
+        if self._mirror is not None:
+            self._mirror.saw_answer(head, body)
         self.status = head.status if 200 <= head.status < 300 else 424
         is_keep_alive = client.is_keep_alive and self.is_body_complete and not self.plane.is_draining
         if head.content_length == len(body):
@@ -188,6 +191,8 @@ class Answering(Sink):
 
     def on_piece(self, piece: bytes) -> None:
         """More of the answer; see Sink."""
+        if self._mirror is not None:
+            self._mirror.saw_piece(piece)
         if self._framing == _CHUNKED:
             piece = chunk(piece)
         self.answer_bytes += len(piece)
@@ -341,4 +346,6 @@ class Answering(Sink):
                 deployment.queue.quit(self)
                 deployment.wake()
         plane.record(self, now)
+        if self._mirror is not None:
+            self._mirror.live_ended(self, now)
         self.client.exchange_done(now)

@@ -12,6 +12,7 @@ from endpoints.gateway import errors
 from endpoints.gateway.auth import KeysMissing
 from endpoints.gateway.errors import Refusal
 from endpoints.gateway.forwarding import Forwarding
+from endpoints.gateway.pairing import Mirroring
 from endpoints.gateway.parsing import field
 from endpoints.gateway.sticky import MAX_STICKY_BYTES, value_in_json
 
@@ -149,7 +150,7 @@ class Exchange(Forwarding):
         if deployment is None:
             raise errors.no_traffic(endpoint.name)
         if endpoint.mirror is not None and not head.deployment and plane.random() * 100 < endpoint.mirror.percent:
-            self._mirror = endpoint.deployments.get(endpoint.mirror.deployment)
+            self._mirror = Mirroring(endpoint.deployments[endpoint.mirror.deployment])
         self._enter(deployment)
 
     def _choose_sticky(self, endpoint: Endpoint) -> Deployment | None:

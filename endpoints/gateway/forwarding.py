@@ -159,9 +159,12 @@ class Forwarding(Answering):
                 self._copy_to_mirror()
 
     def _copy_to_mirror(self) -> None:
-        if self._parts is not None and self._mirror is not None and not self.head.upgrade:
-            self.plane.mirror(self, self._mirror, b"".join(self._parts))
-        self._mirror = None
+        mirror = self._mirror
+        if mirror is None or mirror.is_made:
+            return
+        mirror.is_made = True
+        if self._parts is not None and not self.head.upgrade:
+            self.plane.mirror(self, mirror, b"".join(self._parts))
 
     def _release_hold(self) -> None:
         if self._is_held:

@@ -10,6 +10,7 @@ import msgspec
 
 ORDERS_VARIABLE = "SLIPWAY_GATEWAY_WORKER"
 _LENGTH_BYTES = 4
+_CONGESTED_BYTES = 1024 * 1024
 
 
 class Orders(msgspec.Struct, frozen=True):
@@ -43,6 +44,13 @@ class Lines(msgspec.Struct, frozen=True, tag=True):
     text: str
 
 
+class Paired(msgspec.Struct, frozen=True, tag=True):
+    """Pairs of answers (`PairBatch`, encoded). Nobody confirms them: they may be lost."""
+
+    id: str
+    batch: bytes
+
+
 class Gone(msgspec.Struct, frozen=True, tag=True):
     """The worker has drained and ends after this."""
 
@@ -63,7 +71,7 @@ class Drain(msgspec.Struct, frozen=True, tag=True):
     has_successor: bool
 
 
-FromWorker = Ready | Counted | Lines | Gone
+FromWorker = Ready | Counted | Lines | Paired | Gone
 FromMaster = Confirmed | Drain
 
 
@@ -81,6 +89,11 @@ class Link(asyncio.Protocol):
         if not self._transport.is_closing():
             encoded = msgspec.json.encode(message)
             self._transport.write(len(encoded).to_bytes(_LENGTH_BYTES, "big") + encoded)
+
+    @property
+    def is_congested(self) -> bool:
+        """Much has not been read by the other end yet: what can wait, or be lost, should not be sent now."""
+        return self._transport.get_write_buffer_size() > _CONGESTED_BYTES
 
     def close(self) -> None:
         self._transport.close()

@@ -37,10 +37,12 @@ from endpoints.gateway.link import (
     Lines,
     Link,
     Orders,
+    Paired,
     Ready,
 )
 from endpoints.gateway.logfile import RotatedFile
 from endpoints.gateway.metrics import render
+from endpoints.gateway.pair_road import PairRoad
 from endpoints.gateway.routes_feed import RoutesFeed
 from endpoints.gateway.settings import BadSetting, Settings, read_settings
 from endpoints.gateway.sockets import PortTaken, bind
@@ -87,6 +89,7 @@ class Master:
         self._totals = Totals()
         self._redis = Redis.from_url(settings.redis_url, socket_timeout=5) if settings.redis_url else None
         self._handover = HandOver(self._redis, settings.home)
+        self._pair_road = PairRoad(self._redis)
         self._access_log = RotatedFile(settings.home.gateway / "access.jsonl")
         self._started = 0
         self._name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
@@ -108,6 +111,7 @@ class Master:
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGTERM)
         self._spawn(self._handover.run())
+        self._spawn(self._pair_road.run())
         if self._redis is not None:
             self._spawn(RoutesFeed(self._redis, settings.home.routes_file).run())
         await self._open_admin()
@@ -198,6 +202,8 @@ class Master:
                 handle.link.send(Confirmed(said.id))
         elif isinstance(said, Lines):
             self._access_log.append(said.text)
+        elif isinstance(said, Paired):
+            self._pair_road.take(said.id, said.batch)
         elif isinstance(said, Gone):
             handle.is_leaving = True
 
@@ -255,6 +261,7 @@ class Master:
             processes=len(self._workers),
             unsent=len(self._handover),
             is_compiled=is_compiled(),
+            pairs_lost=self._pair_road.batches_dropped,
         )
 
     def _health(self) -> str:

@@ -59,7 +59,15 @@ def _histograms(name: str, text: str, merged: dict[tuple[str, str], Histogram]) 
     return lines
 
 
-def render(totals: Totals, *, routes_version: int, processes: int, unsent: int, is_compiled: bool = False) -> str:
+def render(
+    totals: Totals,
+    *,
+    routes_version: int,
+    processes: int,
+    unsent: int,
+    is_compiled: bool = False,
+    pairs_lost: int = 0,
+) -> str:
     """The whole page."""
     live = [series for series in totals.series if not series.is_mirror]
     shadows = [series for series in totals.series if series.is_mirror]
@@ -102,6 +110,7 @@ def render(totals: Totals, *, routes_version: int, processes: int, unsent: int, 
         *_metric("slipway_gateway_compiled", "gauge", "1: by the compiled build.", [("", int(is_compiled))]),
         *_metric("slipway_gateway_processes", "gauge", "Serving processes.", [("", processes)]),
         *_metric("slipway_counter_batches_unsent", "gauge", "Batches that telemetry has not taken.", [("", unsent)]),
+        *_counter("slipway_pair_batches_lost_total", "Pairs of answers nobody could be given.", [("", pairs_lost)]),
     ]
     return "\n".join(lines) + "\n"
 

@@ -1,4 +1,6 @@
-"""A copy of a live request for a shadow deployment. Its answer is counted and dropped; the caller never notices."""
+"""A copy of a live request for a shadow deployment. Its answer is counted and dropped, once `pairing` has seen it where
+pairs are compared; the caller never notices.
+"""
 
 from __future__ import annotations
 
@@ -13,19 +15,20 @@ from endpoints.spec.counters import SeriesKey
 if TYPE_CHECKING:
     from endpoints.gateway.answering import Answering
     from endpoints.gateway.instances import Instance
+    from endpoints.gateway.pairing import Mirroring
     from endpoints.gateway.plane import DataPlane
-    from endpoints.gateway.routing import Deployment
 
 
 class Shadow(Sink):
     """One copy on its way; a sink of its own. It takes a free instance or is dropped: shadows never queue."""
 
-    def __init__(self, plane: DataPlane, original: Answering, deployment: Deployment) -> None:
+    def __init__(self, plane: DataPlane, original: Answering, mirror: Mirroring) -> None:
         super().__init__(is_head_request=original.is_head_request, is_sent=True)
         self.deadline = float("inf")
         self.due = float("inf")
         self._plane = plane
-        self._deployment = deployment
+        self._deployment = mirror.deployment
+        self._side = mirror.pair.shadow if mirror.pair is not None else None
         self._request_id = original.request_id
         self._head = original.head
         self._forwarded = original.client.forwarded_fields
@@ -82,6 +85,8 @@ class Shadow(Sink):
     def on_answer(self, head: AnswerHead, body: bytes, is_complete: bool) -> None:
         self._status = head.status
         self._answer_bytes = len(body)
+        if self._side is not None:
+            self._side.began(head, body)
         if is_complete:
             self._finish("")
 
@@ -90,6 +95,8 @@ class Shadow(Sink):
 
     def on_piece(self, piece: bytes) -> None:
         self._answer_bytes += len(piece)
+        if self._side is not None:
+            self._side.went_on(piece)
 
     def on_complete(self) -> None:
         self._finish("")
@@ -115,6 +122,8 @@ class Shadow(Sink):
             instance.leave()
         deployment.leave()
         seconds = plane.clock() - self._started_at
+        if self._side is not None:
+            self._side.ended(reason, seconds)
         key = SeriesKey(
             deployment.endpoint,
             deployment.name,

@@ -17,6 +17,7 @@ from endpoints.gateway.counters import Counters, count
 from endpoints.gateway.errors import Refusal
 from endpoints.gateway.instances import Dialer
 from endpoints.gateway.mirror import Shadow
+from endpoints.gateway.pairing import Mirroring, Pairs
 from endpoints.gateway.request_ids import RequestIds
 from endpoints.gateway.routing import Deployment, RouteBook
 from endpoints.gateway.wheel import TICK_SECONDS, TimerWheel
@@ -58,6 +59,7 @@ class DataPlane:
         self.dial: Dialer = dial or cast(Dialer, loop.create_connection)
         self.request_ids = RequestIds()
         self.counters = Counters(source, wall_clock=wall_clock)
+        self.pairs = Pairs(source, wall_clock=wall_clock)
         self.access_log = AccessLog(
             settings.access_log_sample if settings.is_access_logged else None, choose=self.random
         )
@@ -212,9 +214,12 @@ class DataPlane:
         body = b'{"status": "ok", "routes_version": %d}' % self.book.table.version
         exchange.answer(200, b"\r\ncontent-type: application/json\r\ncache-control: no-store", body)
 
-    def mirror(self, exchange: Answering, deployment: Deployment, body: bytes) -> None:
+    def mirror(self, exchange: Answering, mirror: Mirroring, body: bytes) -> None:
         """Send a copy of the request to a shadow; never fails the caller."""
-        Shadow(self, exchange, deployment).begin(body)
+        sampling = exchange.endpoint.sampling
+        if sampling is not None and sampling.wants(self.random(), self.clock()):
+            mirror.pair = self.pairs.open(exchange, mirror.deployment, body, sampling.comparison)
+        Shadow(self, exchange, mirror).begin(body)
 
     # Counting ------------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from endpoints.gateway.auth import Authenticator
 from endpoints.gateway.board import Tally
 from endpoints.gateway.cors import CorsRules
 from endpoints.gateway.instances import Instance
+from endpoints.gateway.pairing import Sampling, followed
 from endpoints.spec.routes import DeploymentRoute, EndpointRoute, InstanceRoute, Mirror, RouteTable, StickyKey
 
 if TYPE_CHECKING:
@@ -126,6 +127,7 @@ class Endpoint:
         self.choices: tuple[Deployment, ...] = ()
         self.rate: RateLimit | None = None
         self.mirror: Mirror | None = None
+        self.sampling: Sampling | None = None  # of mirrored requests whose answers are compared
         self.sticky: StickyKey | None = None
         self.cors: CorsRules | None = None
         self.max_payload_bytes = 0
@@ -153,6 +155,7 @@ class Endpoint:
             for _ in range(weight)
         )
         self.mirror = route.mirror if route.mirror and route.mirror.deployment in self.deployments else None
+        self.sampling = followed(self.sampling, self._plane.board, self.name, self.mirror)
         self.sticky = route.sticky if len(set(self.choices)) > 1 else None
         self.cors = CorsRules(route.cors_origins) if route.cors_origins else None
         self.max_payload_bytes = route.max_payload_bytes
@@ -186,6 +189,7 @@ class Endpoint:
         for deployment in self.deployments.values():
             deployment.retire()
         self._update_rate(0)
+        self.sampling = followed(self.sampling, self._plane.board, self.name, None)
 
 
 def _credentials(route: EndpointRoute) -> tuple[object, ...]:

@@ -34,6 +34,7 @@ from endpoints.gateway.link import (
     Lines,
     Link,
     Orders,
+    Paired,
     Ready,
 )
 from endpoints.gateway.plane import DataPlane
@@ -128,6 +129,8 @@ class Worker:
             encoded = msgspec.json.encode(batch)
             self._unsent.add(batch.id, batch.ended_at_ms, encoded)
             self._link.send(Counted(batch.id, batch.ended_at_ms, msgspec.Raw(encoded)))
+        if not self._link.is_congested and (pairs := self.plane.pairs.take_batch()) is not None:
+            self._link.send(Paired(*pairs))
         if lines := self.plane.access_log.take():
             self._link.send(Lines(lines.decode("utf-8", "replace")))
 

@@ -1,5 +1,6 @@
 """What is stored. One module a noun; callers import from here."""
 
+from endpoints.models.comparison import Comparison, ComparisonExample, ComparisonRollup, DifferingField
 from endpoints.models.compute import FamilyQuota, InstanceType, PoolLoan, QuotaChange, QuotaRequest
 from endpoints.models.environments import Environment, EnvironmentBuild, EnvironmentVersion
 from endpoints.models.keys import EndpointKeys, TokenSigningKey
@@ -24,9 +25,13 @@ from endpoints.models.uploads import Upload
 
 __all__ = [
     "CapacityRollup",
+    "Comparison",
+    "ComparisonExample",
+    "ComparisonRollup",
     "ConnectionRollup",
     "CounterReceipt",
     "DeploymentRevision",
+    "DifferingField",
     "EndpointKeys",
     "Environment",
     "EnvironmentBuild",

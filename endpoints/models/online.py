@@ -23,6 +23,7 @@ class OnlineEndpoint(models.Model):
     traffic = models.JSONField(default=dict)  # deployment name -> percent; 0 or 100 in all
     traffic_since = models.DateTimeField(null=True, blank=True)  # when the split last changed
     mirror_traffic = models.JSONField(default=dict)  # at most one deployment name -> percent
+    comparison = models.JSONField(null=True, blank=True)  # `ComparisonSettings` without its defaults; None: off
     public_network_access = models.CharField(max_length=8, default="enabled")
     identity = models.JSONField(null=True, blank=True)
     gateway_settings = models.JSONField(default=dict)  # `EndpointGatewaySettings` without its defaults

@@ -4,6 +4,7 @@ Every verb takes the person first and raises errors of `endpoints.spec.errors`.
 """
 
 from endpoints.services.backends import backend_trouble
+from endpoints.services.comparisons import reset_comparison
 from endpoints.services.credentials import (
     Credentials,
     Keys,
@@ -33,6 +34,7 @@ from endpoints.services.environments import (
 from endpoints.services.instance_types import add_instance_type, change_instance_type
 from endpoints.services.invoke import InvokeResult, invoke
 from endpoints.services.loans import extend_loan, repay_loan, start_deployment
+from endpoints.services.promotion import Promotion, promote_shadow, promotion_of
 from endpoints.services.quota import set_family_limit, set_family_limits
 from endpoints.services.quota_requests import approve_quota_request, decline_quota_request, request_quota
 from endpoints.services.registry import (
@@ -68,6 +70,7 @@ __all__ = [
     "Download",
     "InvokeResult",
     "Keys",
+    "Promotion",
     "Token",
     "abort_rollout",
     "abort_upload",
@@ -95,6 +98,8 @@ __all__ = [
     "open_model_archive",
     "pause_rollout",
     "promote_rollout",
+    "promote_shadow",
+    "promotion_of",
     "received_files",
     "regenerate_key",
     "register_environment",
@@ -104,6 +109,7 @@ __all__ = [
     "repay_loan",
     "request_build",
     "request_quota",
+    "reset_comparison",
     "restore_environment",
     "restore_model",
     "resume_rollout",

@@ -12,9 +12,11 @@ from endpoints.models import OnlineDeployment, OnlineEndpoint, Operation
 from endpoints.selectors import authorised_endpoint
 from endpoints.selectors.studio_settings import setting
 from endpoints.services import limits
+from endpoints.services.comparisons import begin_comparison_if_new
 from endpoints.services.credentials import make_keys, signing_key
 from endpoints.services.operations import Change, begin_endpoint_change
 from endpoints.services.waking import wake_reconciler
+from endpoints.spec.comparison import chosen
 from endpoints.spec.documents import OnlineEndpointDocument, require_managed
 from endpoints.spec.errors import Conflict, FieldError, Invalid
 from endpoints.spec.gateway_settings import without_defaults
@@ -33,6 +35,7 @@ _STORED = (
     "auth_mode",
     "traffic",
     "mirror_traffic",
+    "comparison",
     "public_network_access",
     "identity",
     "gateway_settings",
@@ -88,7 +91,11 @@ def _taken(existing: OnlineEndpoint) -> Conflict:
 def _values(document: OnlineEndpointDocument) -> dict[str, object]:
     """The document's part that the row keeps, as plain JSON values."""
     values = {key: to_json(getattr(document, key)) for key in _STORED}
-    return {**values, "gateway_settings": without_defaults(document.gateway_settings)}
+    return {
+        **values,
+        "comparison": chosen(document.comparison),
+        "gateway_settings": without_defaults(document.gateway_settings),
+    }
 
 
 def _ensure_secrets(endpoint: OnlineEndpoint) -> None:
@@ -155,6 +162,7 @@ def _change(
         _require_valid_split(endpoint.traffic, endpoint.mirror_traffic, deployments=_live_deployments(endpoint))
     endpoint.generation += 1
     endpoint.save(update_fields=[*differing, "traffic_since", "generation", "updated_at"])
+    begin_comparison_if_new(endpoint)
     _ensure_secrets(endpoint)
     summary = f"{why}: {_summary(endpoint, differing).lower()}" if why else _summary(endpoint, differing)
     change = Change(before, {key: values[key] for key in differing})

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
 
+from endpoints.spec.comparison import ComparisonSettings
 from endpoints.spec.gateway_settings import EndpointGatewaySettings
 from endpoints.spec.names import endpoint_name_problem
 from endpoints.spec.schema import Document, Integer, Kind, MapOf, Place, Problem, Shape, Text, rule
@@ -45,7 +46,10 @@ class Identity(Shape):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnlineEndpointDocument(Document):
-    """An online endpoint. `compute` None means this studio runs its deployments."""
+    """An online endpoint. `compute` None means this studio runs its deployments.
+
+    `comparison` None: the answers of a shadow are dropped unseen.
+    """
 
     title: ClassVar = "online endpoint document"
     ignored: ClassVar = frozenset(
@@ -66,6 +70,7 @@ class OnlineEndpointDocument(Document):
     identity: Identity | None = None
     traffic: Split = field(default_factory=dict)
     mirror_traffic: Split = field(default_factory=dict)
+    comparison: ComparisonSettings | None = None
     public_network_access: Access = "enabled"
     location: str | None = None
     gateway_settings: EndpointGatewaySettings = field(default_factory=EndpointGatewaySettings)

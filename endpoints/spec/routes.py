@@ -36,11 +36,20 @@ class DeploymentRoute(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     stopped: str = ""
 
 
-class Mirror(msgspec.Struct, frozen=True, kw_only=True):
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """Which mirrored requests have both their answers kept: a share of them, and so many a second at most."""
+
+    sample_percent: int
+    max_per_second: int
+    keeps_requests: bool
+
+
+class Mirror(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A copy of `percent` (1 to 100) of live requests goes to `deployment`."""
 
     deployment: str
     percent: int
+    comparison: Comparison | None = None
 
 
 class StickyKey(msgspec.Struct, frozen=True, kw_only=True):

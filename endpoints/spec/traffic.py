@@ -76,6 +76,11 @@ def mirror_problems(
     return problems
 
 
+def shadow_of(mirror: Mapping[str, int]) -> str:
+    """The deployment that is mirrored to; "" for none."""
+    return next((name for name, percent in mirror.items() if percent), "")
+
+
 def _unknown(field: str, split: Mapping[str, int], deployments: Collection[str] | None) -> list[FieldError]:
     if deployments is None:
         return []

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from django.db import transaction
 
+from endpoints.models.comparison import ComparisonRollup
 from endpoints.models.telemetry import (
     CapacityRollup,
     ConnectionRollup,
@@ -36,7 +37,14 @@ TAKEN_WITHIN_S = KEPT_S[FINEST_S] - 2 * HOUR_S
 # How long after its end a slot is first made: batches of the gateway are on their way for a few seconds.
 SETTLED_AFTER_S = 15
 
-MODELS: tuple[type[Rollup], ...] = (TrafficRollup, GaugeRollup, ConnectionRollup, InstanceRollup, CapacityRollup)
+MODELS: tuple[type[Rollup], ...] = (
+    TrafficRollup,
+    GaugeRollup,
+    ConnectionRollup,
+    InstanceRollup,
+    CapacityRollup,
+    ComparisonRollup,
+)
 
 
 @contextmanager

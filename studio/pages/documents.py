@@ -34,6 +34,7 @@ ENDPOINT_KEYS = (
     "auth_mode",
     "traffic",
     "mirror_traffic",
+    "comparison",
     "public_network_access",
     "identity",
     "gateway_settings",

@@ -162,3 +162,26 @@ def test_one_endpoints_publication_costs_the_same_whatever_else_exists(studio: S
     OnlineEndpoint.objects.filter(name="e7").update(traffic={"x": 100})
     with django_assert_max_num_queries(14):
         routes.publish(["e7"])
+
+
+@pytest.mark.parametrize(
+    ("stored", "sent"),
+    [
+        (None, None),
+        ({}, {"sample_percent": 100, "max_per_second": 10, "keeps_requests": False}),
+        (
+            {"sample_percent": 5, "keep_requests": True, "ignored_paths": ["$.at"]},
+            {"sample_percent": 5, "max_per_second": 10, "keeps_requests": True},
+        ),
+        (
+            {"keep_requests": True, "examples": 0},
+            {"sample_percent": 100, "max_per_second": 10, "keeps_requests": False},
+        ),
+    ],
+)
+def test_gateways_learn_what_to_sample_and_none_of_the_rules(
+    stored: object, sent: object, studio: Studio, published
+) -> None:
+    studio.deployment()
+    OnlineEndpoint.objects.update(mirror_traffic={"green": 10}, comparison=stored)
+    assert published()["endpoints"]["house"]["mirror"].get("comparison") == sent
