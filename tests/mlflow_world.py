@@ -84,13 +84,18 @@ def make_models(python: Path, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     script = folder.with_name(f"{folder.name}-make.py")
     script.write_text(MAKE)
+    run_mlflow(python, script, folder, *PACKAGES)
+    return folder
+
+
+def run_mlflow(python: Path, *command: str | Path) -> None:
+    """A script that uses mlflow, which then tells nobody."""
     done = subprocess.run(
-        [python, script, folder, *PACKAGES],
-        env={"MLFLOW_DISABLE_TELEMETRY": "true", "PATH": "/usr/bin:/bin", "HOME": str(folder)},
+        [python, *command],
+        env={"MLFLOW_DISABLE_TELEMETRY": "true", "PATH": "/usr/bin:/bin", "HOME": str(python.parent)},
         capture_output=True,
         text=True,
         timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    return folder

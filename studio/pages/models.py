@@ -65,7 +65,7 @@ def model_register(request: Request) -> HttpResponse:
         try:
             row = _register(request, form)
         except (Invalid, NotFound, Conflict, LimitExceeded) as error:
-            add_domain_errors(form, error, names={"files": "sent_files", "upload": "sent_files"})
+            add_domain_errors(form, error, names={"files": "sent_files", "upload": "sent_files", "path": "sent_files"})
         else:
             messages.success(request, f"Registered {row}.")
             return go(request, address(row))

@@ -37,7 +37,8 @@ class EndpointAnswer:
 class ModelAnswer:
     """`upload` is set for a model that will be registered, None for one that is.
 
-    main_file: path below AZUREML_MODEL_DIR of what a script would load, "" where that is not clear.
+    main_file: path below AZUREML_MODEL_DIR of what a script would load, "" where that is not clear. has_mlmodel:
+    whether MLflow saved it, whatever type it was given.
     """
 
     name: str
@@ -49,6 +50,7 @@ class ModelAnswer:
     size_bytes: int = 0
     main_file: str = ""
     tree_digest: str = ""
+    has_mlmodel: bool = False
 
     @property
     def is_mlflow(self) -> bool:

@@ -108,6 +108,11 @@ def model_file(paths: list[str]) -> str:
     return min(known, key=lambda path: (path.count("/"), path)) if known else ""
 
 
+def has_mlmodel(paths: list[str]) -> bool:
+    """Whether MLflow saved these files."""
+    return any(PurePosixPath(path).name == "MLmodel" for path in paths)
+
+
 def _arguments(path: str) -> str:
     """`path` as the arguments of os.path.join: `"model", "model.pkl"`."""
     return ", ".join('"' + part.replace("\\", "\\\\").replace('"', '\\"') + '"' for part in PurePosixPath(path).parts)

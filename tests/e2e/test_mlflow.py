@@ -16,7 +16,7 @@ from tests import mlflow_world
 from tests.backends.contract.harness import BASE_IMAGE, engine
 from tests.conftest import need
 from tests.e2e.browsing import Person
-from tests.e2e.conftest import RunningStudio, start_studio
+from tests.e2e.conftest import ROOT, RunningStudio, start_studio
 from tests.e2e.gateway_calls import call
 
 pytestmark = pytest.mark.slow
@@ -107,6 +107,16 @@ def test_what_the_environment_lacks_is_told_when_the_deployment_fails(
     (broken / "conda.yaml").write_text("dependencies: [")
     with pytest.raises(AssertionError, match=r"model.path.*conda.yaml cannot be read"):
         deploy(studio, endpoint, broken, name="green")
+
+
+def test_the_sample_is_deployed_by_the_lines_of_its_page(studio: RunningStudio, tmp_path_factory):
+    python = mlflow_world.mlflow_python(tmp_path_factory.mktemp("home"))
+    folder = Path(shutil.copytree(ROOT / "samples" / "mlflow", tmp_path_factory.mktemp("sample") / "mlflow"))
+    mlflow_world.run_mlflow(python, folder / "train.py")
+    studio.slipway("online-endpoint", "create", "-f", "endpoint.yml", cwd=folder)
+    studio.slipway("online-deployment", "create", "-f", "blue-deployment.yml", "--all-traffic", cwd=folder)
+    invoke = ("online-endpoint", "invoke", "--name", "my-mlflow-endpoint", "--request-file", "sample-request.json")
+    assert json.loads(studio.slipway(*invoke, cwd=folder).stdout) == pytest.approx([206.1, 68.1], abs=0.1)
 
 
 # In a browser -------------------------------------------------------------------------------------------------

@@ -76,6 +76,13 @@ def test_a_model_without_files_is_refused(fields: dict[str, str], reason: str, o
     assert reason in answer.text
 
 
+def test_files_that_are_no_mlflow_model_are_refused_at_the_files(olivia: User) -> None:
+    form = {"name": "m", "type": "mlflow_model", "sent_files": [sent("model.pkl")]}
+    answer = visiting(olivia).post("/new/model/", form)
+    assert answer.status_code == 422 and "has no file MLmodel" in answer.text
+    assert "path: " not in answer.text  # a word of documents, not of this form
+
+
 def test_a_reader_registers_nothing(rafael: User) -> None:
     assert register(rafael, sent("model.pkl")) == 403
 

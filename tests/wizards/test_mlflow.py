@@ -42,6 +42,12 @@ def test_another_model_is_offered_no_such_thing(owner: User, model: ModelVersion
     assert refused.errors["environment"] and refused.errors["code"]
 
 
+def test_what_mlflow_saved_under_another_type_is_pointed_at(owner: User) -> None:
+    services.register_model(owner, name="diabetes", upload=world.mlflow_model(owner))
+    model = step(owner).so_far.model
+    assert model is not None and model.has_mlmodel and not model.is_mlflow
+
+
 def test_a_draft_without_code_is_complete_and_creates_what_its_review_shows(owner: User, mlflow: ModelVersion) -> None:
     reached = progress.read(owner, stored(environment=NOTHING), {})
     assert reached.is_complete

@@ -15,7 +15,7 @@ from studio.access import actions
 from studio.access.policy import is_allowed
 from studio.wizards import files
 from studio.wizards.answers import Answers, ModelAnswer
-from studio.wizards.starter import model_file
+from studio.wizards.starter import has_mlmodel, model_file
 from studio.wizards.steps.base import Option, Options, Step, upload_title
 
 
@@ -80,6 +80,7 @@ class ModelStep(Step):
             return replace(so_far, model=_registered(self.version_row))
         if self.stored is None:
             raise ValueError("an upload that is gone cannot be valid")
+        paths = files.paths(self.user, self.stored.id)
         answer = ModelAnswer(
             name=self.text("name"),
             version=self.text("version"),
@@ -88,8 +89,9 @@ class ModelStep(Step):
             upload=self.stored,
             file_count=self.stored.file_count,
             size_bytes=self.stored.size_bytes,
-            main_file=model_file(files.paths(self.user, self.stored.id)),
+            main_file=model_file(paths),
             tree_digest=files.tree_digest(self.user, self.stored.id),
+            has_mlmodel=has_mlmodel(paths),
         )
         return replace(so_far, model=answer)
 
@@ -144,12 +146,14 @@ def _version_options(latest: ModelVersion) -> list[Option]:
 
 
 def _registered(row: ModelVersion) -> ModelAnswer:
+    paths = files.tree_paths(row.tree_digest)
     return ModelAnswer(
         name=row.model.name,
         version=row.version,
         type=row.type,
         file_count=row.file_count,
         size_bytes=row.size_bytes,
-        main_file=model_file(files.tree_paths(row.tree_digest)),
+        main_file=model_file(paths),
         tree_digest=row.tree_digest,
+        has_mlmodel=has_mlmodel(paths),
     )
