@@ -20,6 +20,7 @@ from endpoints.spec.yaml_reader import SourceDocument, read_yaml
 MLMODEL = "MLmodel"
 _PYFUNC = "python_function"
 _PYTHON = re.compile(r"^python\s*={1,2}\s*(\d+\.\d+)(?:\.\d+)?(?:\s*=.*)?$")
+_DRAWS_IN = re.compile(r"^\s*(-r|--requirement)[=\s]\s*(\./)?requirements\.txt\s*$")
 _PIP = re.compile(r"^pip(?![\w.-])")
 _VERSION = re.compile(r"^\d+\.\d+")
 _MLFLOW = re.compile(r"^mlflow(-skinny)?(?![\w.-])", re.IGNORECASE)
@@ -77,25 +78,32 @@ class MlflowModel:
     def _from_conda(self, path: str) -> dict[str, Any]:
         document = _read(self.files, path)
         errors: list[FieldError] = []
-        parse_conda(document.values, requirements=None, errors=errors)
+        beside = self._path("requirements.txt")
+        drawn_in = parse_requirements(self.files.read(beside), field=beside, errors=[]) if beside else None
+        parse_conda(document.values, requirements=drawn_in, errors=errors)
         if errors:
             raise _told(path, errors[0], document.line(_steps(errors[0].field)))
         dependencies = document.values["dependencies"]
         assert isinstance(dependencies, list)  # noqa: S101 -- parse_conda saw to it
-        return {"dependencies": [_python_left_open(each) for each in dependencies if not _is_pip(each)]}
+        content = [_python_left_open(each) for each in dependencies if not _is_pip(each)]
+        return {"dependencies": [_drawn_in(each, self._requirement_lines) for each in content]}
+
+    def _requirement_lines(self) -> list[str]:
+        """Of requirements.txt beside MLmodel; raises UnusableModel."""
+        path = self._path("requirements.txt")
+        errors: list[FieldError] = []
+        parsed = parse_requirements(self.files.read(path), field="requirements", errors=errors)
+        if errors:
+            raise _told(path, errors[0], errors[0].line)
+        return [*parsed.options, *parsed.lines]
 
     def _from_requirements(self, names: Mapping[str, object]) -> dict[str, Any]:
-        requirements = self._path("requirements.txt")
-        if not requirements:
+        if not self._path("requirements.txt"):
             raise UnusableModel(
                 "The model says nothing of its environment: it has neither conda.yaml nor requirements.txt beside its "
                 "MLmodel. Add one of them, or name an environment in the deployment."
             )
-        errors: list[FieldError] = []
-        parsed = parse_requirements(self.files.read(requirements), field="requirements", errors=errors)
-        if errors:
-            raise _told(requirements, errors[0], errors[0].line)
-        return {"dependencies": [*self._python(names), {"pip": [*parsed.options, *parsed.lines]}]}
+        return {"dependencies": [*self._python(names), {"pip": self._requirement_lines()}]}
 
     def _python(self, names: Mapping[str, object]) -> list[str]:
         version = self.pyfunc.get("python_version")
@@ -116,6 +124,13 @@ class MlflowModel:
 
 def _python_left_open(dependency: object) -> object:
     return _PYTHON.sub(r"python=\1", dependency) if isinstance(dependency, str) else dependency
+
+
+def _drawn_in(dependency: object, lines: Callable[[], list[str]]) -> object:
+    """A pip list with the lines of requirements.txt in place of `-r requirements.txt`."""
+    if not isinstance(dependency, Mapping):
+        return dependency
+    return {"pip": [line for item in dependency["pip"] for line in (lines() if _DRAWS_IN.match(item) else [item])]}
 
 
 def _is_pip(dependency: object) -> bool:

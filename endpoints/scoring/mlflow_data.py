@@ -212,10 +212,10 @@ def _cast(series: Any, column: Any, kind: str, field: str) -> Any:
 
 
 def _narrowed(series: Any, column: Any, kind: str, field: str) -> Any:
-    if kind in _INT_RANGE and series.dtype.kind != "b":
+    if kind in _INT_RANGE and len(series):
         low, high = _INT_RANGE[kind]
-        row = _first(series, lambda cell: not low <= cell <= high)
-        if row is not None:
+        if series.min() < low or series.max() > high:
+            row = _first(series, lambda cell: not low <= cell <= high)
             raise _wrong(series, column, kind, field, row)
     return series.astype(_DTYPES[kind])
 

@@ -69,6 +69,14 @@ def test_without_a_conda_file_python_env_and_requirements_say_it():
     assert requirements(found) == ("==3.10.*", ("mlflow==3.17.2", "scikit-learn==1.9.1"))
 
 
+def test_a_conda_file_may_draw_the_requirements_in():
+    conda = "dependencies:\n- python=3.11\n- pip:\n  - -r requirements.txt\n  - joblib\n"
+    found = model(MLmodel=MLMODEL, conda_yaml=conda, requirements_txt=REQUIREMENTS)
+    assert set(requirements(found)[1]) == {"mlflow==3.17.2", "scikit-learn==1.9.1", "joblib"}
+    assert "names another file" in refusal(MLmodel=MLMODEL, conda_yaml=conda)
+    assert "requirements.txt cannot be used" in refusal(MLmodel=MLMODEL, conda_yaml=conda, requirements_txt="-e .\n")
+
+
 def test_requirements_alone_take_the_python_that_mlmodel_names():
     assert requirements(model(MLmodel=MLMODEL, requirements_txt=REQUIREMENTS))[0] == "==3.11.*"
 
