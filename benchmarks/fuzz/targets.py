@@ -181,6 +181,7 @@ _TABLE = RouteTable(
             sticky=StickyKey(kind="json", name="user.id"),
             cors_origins=("https://a.example",),
             requests_per_second=500,
+            bytes_per_second=5_000_000,
             deployments={
                 name: DeploymentRoute(
                     name=name, instances=(InstanceRoute(id=f"{name}-1", host="127.0.0.1", port=9000),)

@@ -70,6 +70,7 @@ def _endpoint_route(
         cors_origins=tuple(gateway.get("cors_origins") or ()),
         max_payload_bytes=gateway.get("max_payload_bytes") or MAX_PAYLOAD_BYTES,
         requests_per_second=gateway.get("requests_per_second") or usual_rate,
+        bytes_per_second=gateway.get("bytes_per_second") or 0,
     )
 
 

@@ -68,6 +68,7 @@ class AccessLog:
             self.dropped += 1
             return
         head = exchange.head
+        throttle = exchange.throttle
         agent = (field(head.fields, b"user-agent") or b"").decode("latin-1")
         model_seconds = max(exchange.model_seconds, 0.0)
         self._lines.append(
@@ -92,8 +93,8 @@ class AccessLog:
                     "TotalDurationMs": round(seconds * 1000, 3),
                     "RequestDurationMs": round(max(seconds - model_seconds, 0.0) * 1000, 3),
                     "ResponseDurationMs": round(model_seconds * 1000, 3),
-                    "RequestThrottlingDelayMs": 0,
-                    "ResponseThrottlingDelayMs": 0,
+                    "RequestThrottlingDelayMs": round(throttle.request.seconds * 1000) if throttle else 0,
+                    "ResponseThrottlingDelayMs": round(throttle.answer.seconds * 1000) if throttle else 0,
                 }
             )
         )

@@ -55,37 +55,56 @@ class Queue:
             request.give_up()
 
 
-class RateLimit:
-    """At most `per_second` requests in any second, over all processes.
+class Window:
+    """What was counted in the last second, over all processes. `now` must be the same clock in all (monotonic).
 
-    Two shared cells count the requests of even and odd seconds; the second before counts by the part of it that the
-    sliding window still covers.
+    Two shared cells count for even and odd seconds; the second before counts by the part of it that the sliding window
+    still covers.
     """
 
-    __slots__ = ("_cells", "per_second")
+    __slots__ = ("_cells",)
 
-    def __init__(self, board: Board, endpoint: str, per_second: int) -> None:
-        self.per_second = per_second
-        self._cells = (Tally(board, f"rate0:{endpoint}"), Tally(board, f"rate1:{endpoint}"))
+    def __init__(self, board: Board, kind: str, endpoint: str) -> None:
+        self._cells = (Tally(board, f"{kind}0:{endpoint}"), Tally(board, f"{kind}1:{endpoint}"))
 
-    def take(self, now: float) -> bool:
-        """Count one request if it is within the limit. `now` must be the same clock in all processes (monotonic)."""
+    def seen(self, now: float) -> float:
         second = int(now)
-        current = self._cells[second % 2]
-        before = self._cells[(second + 1) % 2]
+        current = _count(self._cells[second % 2], second & _SECOND_MASK)
+        before = _count(self._cells[(second + 1) % 2], (second - 1) & _SECOND_MASK)
+        return current + before * (1 - (now - second))
+
+    def add(self, number: int, now: float) -> None:
+        second = int(now)
+        cell = self._cells[second % 2]
         stamp = second & _SECOND_MASK
-        seen = _count(current, stamp)
-        earlier = _count(before, (second - 1) & _SECOND_MASK)
-        if seen + earlier * (1 - (now - second)) >= self.per_second:
-            return False
-        own = current.own & _COUNT_MASK if current.own >> _COUNT_BITS == stamp else 0
-        current.put(stamp << _COUNT_BITS | min(own + 1, _COUNT_MASK))
-        return True
+        own = cell.own & _COUNT_MASK if cell.own >> _COUNT_BITS == stamp else 0
+        cell.put(stamp << _COUNT_BITS | min(own + number, _COUNT_MASK))
 
     def release(self) -> None:
         """Give the shared cells back."""
         for cell in self._cells:
             cell.release()
+
+
+class RateLimit:
+    """At most `per_second` requests in any second, over all processes."""
+
+    __slots__ = ("_window", "per_second")
+
+    def __init__(self, board: Board, endpoint: str, per_second: int) -> None:
+        self.per_second = per_second
+        self._window = Window(board, "rate", endpoint)
+
+    def take(self, now: float) -> bool:
+        """Count one request if it is within the limit. `now`: monotonic."""
+        if self._window.seen(now) >= self.per_second:
+            return False
+        self._window.add(1, now)
+        return True
+
+    def release(self) -> None:
+        """Give the shared cells back."""
+        self._window.release()
 
 
 def _count(tally: Tally, stamp: int) -> int:

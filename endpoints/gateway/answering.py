@@ -10,9 +10,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from endpoints.gateway import errors
+from endpoints.gateway.bandwidth import TRAILER_NAMES, Throttle
 from endpoints.gateway.cors import MODEL_FIELDS
 from endpoints.gateway.errors import CLIENT_CLOSED, STATUS_LINES, Refusal
-from endpoints.gateway.flow import UPSTREAM_FULL
+from endpoints.gateway.flow import THROTTLED, UPSTREAM_FULL
 from endpoints.gateway.parsing import AnswerHead, RequestHead
 from endpoints.gateway.rendering import LAST_CHUNK, answer_start, chunk, connection_fields, status_line
 from endpoints.gateway.upstream import Sink, UpstreamConnection
@@ -47,6 +48,7 @@ class Answering(Sink):
         "_is_entered",
         "_is_held",
         "_is_waiting_for_body",
+        "_is_waiting_to_pass",
         "_mirror",
         "_parts",
         "_parts_size",
@@ -74,6 +76,7 @@ class Answering(Sink):
         "sent_at",
         "started_at",
         "status",
+        "throttle",
         "upstream",
     )
     endpoint: Endpoint
@@ -110,10 +113,12 @@ class Answering(Sink):
         self._is_entered = False
         self._is_held = False
         self._is_waiting_for_body = False
+        self._is_waiting_to_pass = False
         self._mirror: Mirroring | None = None
         self._parts: list[bytes] | None = None
         self._parts_size = 0
         self._progress = 0
+        self.throttle: Throttle | None = None
 
     def on_answer(self, head: AnswerHead, body: bytes, is_complete: bool) -> None:
         """The instance answers; see Sink."""
@@ -146,6 +151,8 @@ class Answering(Sink):
         data = b"".join((start, deployment.answer_fields, self.request_id, fields, b"\r\n\r\n", body))
         client.transport.write(data)
         self.answer_bytes = len(data)
+        if self.throttle is not None:
+            self._hold_back(self.throttle, len(body), is_last=is_complete)
         if is_complete:
             self._finish()
         else:
@@ -187,7 +194,8 @@ class Answering(Sink):
         if self.head.minor_version == 0:
             return b""
         self._framing = _CHUNKED
-        return b"\r\ntransfer-encoding: chunked"
+        trailers = TRAILER_NAMES if self.throttle is not None else b""
+        return trailers + b"\r\ntransfer-encoding: chunked"
 
     def on_piece(self, piece: bytes) -> None:
         """More of the answer; see Sink."""
@@ -197,12 +205,29 @@ class Answering(Sink):
             piece = chunk(piece)
         self.answer_bytes += len(piece)
         self.client.transport.write(piece)
+        if self.throttle is not None:
+            self._hold_back(self.throttle, len(piece), is_last=False)
+
+    def _hold_back(self, throttle: Throttle, size: int, *, is_last: bool) -> None:
+        """Bytes of the answer have passed; the instance is not read from while that was too fast."""
+        waits = throttle.pass_on(throttle.answer, size, self.plane.clock(), is_last=is_last)
+        if waits and self.upstream is not None:
+            self.upstream.pause(THROTTLED)
+
+    def resume_answer(self) -> None:
+        """The answer has waited for bandwidth."""
+        if self.upstream is not None:
+            self.upstream.resume(THROTTLED)
 
     def on_complete(self) -> None:
         """The answer has ended; see Sink."""
         if self._framing == _CHUNKED:
-            self.client.transport.write(LAST_CHUNK)
-            self.answer_bytes += len(LAST_CHUNK)
+            end = LAST_CHUNK
+            if self.throttle is not None:
+                self.throttle.end(self.plane.clock())
+                end = b"0\r\n%b\r\n" % self.throttle.trailer_fields()
+            self.client.transport.write(end)
+            self.answer_bytes += len(end)
         self._finish()
 
     def on_broken(self, *, is_bad: bool) -> None:
@@ -310,7 +335,8 @@ class Answering(Sink):
         if self.is_tunnel:
             return
         if self.is_answered:
-            if self.answer_bytes != self._progress:
+            is_held = self.throttle is not None and self.throttle.is_waiting
+            if is_held or self.answer_bytes != self._progress:
                 self._arm_stream()
             else:
                 self.refuse(Refusal(408, "StreamStalled", ""))
@@ -331,6 +357,9 @@ class Answering(Sink):
         self.is_over = True
         plane = self.plane
         now = plane.clock()
+        if self.throttle is not None:
+            self.throttle.end(now)
+            self.client.resume_reading(THROTTLED)
         upstream, self.upstream = self.upstream, None
         if upstream is not None:
             if upstream.sink is self:

@@ -24,6 +24,7 @@ MODULES = (
     "admission",
     "answering",
     "auth",
+    "bandwidth",
     "board",
     "cors",
     "counters",

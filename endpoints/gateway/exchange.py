@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 from endpoints.gateway import errors
 from endpoints.gateway.auth import KeysMissing
+from endpoints.gateway.bandwidth import Bandwidth, Throttle
 from endpoints.gateway.errors import Refusal
+from endpoints.gateway.flow import THROTTLED
 from endpoints.gateway.forwarding import Forwarding
 from endpoints.gateway.pairing import Mirroring
 from endpoints.gateway.parsing import field
@@ -106,7 +108,29 @@ class Exchange(Forwarding):
         if head.content_length > endpoint.max_payload_bytes or self.request_bytes > endpoint.max_payload_bytes:
             raise errors.payload_too_large(endpoint.max_payload_bytes)
         plane.mark_if_usual(head)
+        if endpoint.bandwidth is not None and not self._may_pass(endpoint.bandwidth):
+            return
         self.choose()
+
+    def _may_pass(self, bandwidth: Bandwidth) -> bool:
+        """Whether the request may go on; else it does when its bytes are within the endpoint's bandwidth."""
+        throttle = self.throttle = Throttle(
+            bandwidth, self.plane.wheel, go_on=self._go_on, answer_on=self.resume_answer
+        )
+        if throttle.pass_on(throttle.request, self.request_bytes, self.plane.clock()):
+            self._is_waiting_to_pass = True
+            self.client.pause_reading(THROTTLED)
+        return not self._is_waiting_to_pass
+
+    def _go_on(self) -> None:
+        """The request has waited for bandwidth."""
+        if self.is_over:
+            return
+        if self._is_waiting_to_pass:
+            self._is_waiting_to_pass = False
+            self.attempt(self.choose)
+        if not self.is_over:
+            self.client.resume_reading(THROTTLED)
 
     def _is_preflight(self, endpoint: Endpoint) -> bool:
         head, cors = self.head, endpoint.cors

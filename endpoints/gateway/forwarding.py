@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from endpoints.gateway import errors
 from endpoints.gateway.answering import MAX_ATTEMPTS, Answering
-from endpoints.gateway.flow import HELD
+from endpoints.gateway.flow import HELD, THROTTLED
 from endpoints.gateway.parsing import RequestHead
 from endpoints.gateway.rendering import LAST_CHUNK, chunk, request_prefix
 from endpoints.gateway.sticky import MAX_STICKY_BYTES
@@ -130,6 +130,11 @@ class Forwarding(Answering):
         if self.is_located and self.request_bytes > self.endpoint.max_payload_bytes:
             self.refuse(errors.payload_too_large(self.endpoint.max_payload_bytes))
             return
+        throttle = self.throttle
+        if throttle is not None:
+            now = self.plane.clock()
+            if throttle.pass_on(throttle.request, len(piece), now, is_last=is_complete):
+                self.client.pause_reading(THROTTLED)
         upstream = self.upstream
         if upstream is not None and self._parts_size > REPLAY_BYTES:
             self._parts = None  # too much to send a second time

@@ -175,9 +175,10 @@ class DataPlane:
     def mark_if_usual(self, head: RequestHead) -> None:
         """Note whether the same head, come again, may go straight to the choice of a deployment by weight."""
         endpoint = head.endpoint
-        has_rules = endpoint.cors or endpoint.rate or endpoint.sticky or endpoint.mirror or head.deployment
+        has_rules = endpoint.cors or endpoint.rate or endpoint.bandwidth or endpoint.sticky or endpoint.mirror
         if (
             not has_rules
+            and not head.deployment
             and endpoint.choices
             and head.authorised_until == inf
             and 0 <= head.content_length <= endpoint.max_payload_bytes

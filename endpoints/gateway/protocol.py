@@ -137,13 +137,13 @@ class ClientConnection:
         self._is_unread = True
         exchange = self.exchange
         if exchange is not None and exchange.upstream is not None:
-            exchange.upstream.pause()
+            exchange.upstream.pause(UNREAD)
 
     def resume_writing(self) -> None:
         self._is_unread = False
         exchange = self.exchange
         if exchange is not None and exchange.upstream is not None:
-            exchange.upstream.resume()
+            exchange.upstream.resume(UNREAD)
         if self._pauses & UNREAD:
             self.resume_reading(UNREAD)
             self._go_on()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from endpoints.gateway.admission import Queue, RateLimit
 from endpoints.gateway.auth import Authenticator
+from endpoints.gateway.bandwidth import Bandwidth
 from endpoints.gateway.board import Tally
 from endpoints.gateway.cors import CorsRules
 from endpoints.gateway.instances import Instance
@@ -126,6 +127,7 @@ class Endpoint:
         self.deployments: dict[str, Deployment] = {}
         self.choices: tuple[Deployment, ...] = ()
         self.rate: RateLimit | None = None
+        self.bandwidth: Bandwidth | None = None
         self.mirror: Mirror | None = None
         self.sampling: Sampling | None = None  # of mirrored requests whose answers are compared
         self.sticky: StickyKey | None = None
@@ -160,6 +162,7 @@ class Endpoint:
         self.cors = CorsRules(route.cors_origins) if route.cors_origins else None
         self.max_payload_bytes = route.max_payload_bytes
         self._update_rate(route.requests_per_second)
+        self._update_bandwidth(route.bytes_per_second)
         if self.route is None or _credentials(self.route) != _credentials(route):
             self.authenticator = self._plane.authenticator(route)
         self.route = route
@@ -170,6 +173,13 @@ class Endpoint:
             self.rate = None
         if per_second and self.rate is None:
             self.rate = RateLimit(self._plane.board, self.name, per_second)
+
+    def _update_bandwidth(self, per_second: int) -> None:
+        if self.bandwidth is not None and self.bandwidth.per_second != per_second:
+            self.bandwidth.release()
+            self.bandwidth = None
+        if per_second and self.bandwidth is None:
+            self.bandwidth = Bandwidth(self._plane.board, self.name, per_second)
 
     def choose(self) -> Deployment | None:
         """By weight; None when no deployment has any."""
@@ -189,6 +199,7 @@ class Endpoint:
         for deployment in self.deployments.values():
             deployment.retire()
         self._update_rate(0)
+        self._update_bandwidth(0)
         self.sampling = followed(self.sampling, self._plane.board, self.name, None)
 
 

@@ -77,7 +77,7 @@ class UpstreamConnection:
         "_buffer",
         "_decoder",
         "_is_keep_alive",
-        "_is_paused",
+        "_pauses",
         "_remaining",
         "_state",
         "instance",
@@ -95,7 +95,7 @@ class UpstreamConnection:
         self._buffer = b""
         self._remaining = 0
         self._is_keep_alive = True
-        self._is_paused = False
+        self._pauses = 0
         self._decoder: ChunkedDecoder | None = None
 
     def send(self, sink: Sink, data: bytes) -> None:
@@ -110,17 +110,17 @@ class UpstreamConnection:
         self._state = _CLOSED
         self.transport.abort()
 
-    def pause(self) -> None:
-        """The client reads too slowly: take no more from the instance."""
-        if not self._is_paused and not self.transport.is_closing():
-            self._is_paused = True
+    def pause(self, reason: int) -> None:
+        """Take no more from the instance."""
+        if not self._pauses and not self.transport.is_closing():
             self.transport.pause_reading()
+        self._pauses |= reason
 
-    def resume(self) -> None:
-        """The client has caught up."""
-        if self._is_paused:
-            self._is_paused = False
-            if not self.transport.is_closing():
+    def resume(self, reason: int) -> None:
+        """The reason holds no longer."""
+        if self._pauses:
+            self._pauses &= ~reason
+            if not self._pauses and not self.transport.is_closing():
                 self.transport.resume_reading()
 
     # asyncio.Protocol ----------------------------------------------------------------------------------------
@@ -169,7 +169,7 @@ class UpstreamConnection:
     def _read_head(self, data: bytes) -> None:
         instance = self.instance
         known = instance.last_head
-        if known is not None and self.sink.is_usual and not self._is_paused and data.startswith(instance.last_answer):
+        if known is not None and self.sink.is_usual and not self._pauses and data.startswith(instance.last_answer):
             body = data[len(instance.last_answer) :]
             if len(body) == known.content_length:
                 self._usual(known, body)
@@ -197,7 +197,7 @@ class UpstreamConnection:
             self._whole(head, b"", body)
         elif (length := head.content_length) >= 0:
             if len(body) == length:
-                if sink.is_usual and status == 200 and head.is_keep_alive and not self._is_paused:
+                if sink.is_usual and status == 200 and head.is_keep_alive and not self._pauses:
                     instance.last_answer, instance.last_head = data[: end + 4], head
                     self._usual(head, body)
                 else:
@@ -280,8 +280,8 @@ class UpstreamConnection:
         if self._is_keep_alive and not rest and sink.is_sent:
             self._state = _IDLE
             self.is_fresh = False
-            if self._is_paused:
-                self.resume()
+            if self._pauses:
+                self.resume(self._pauses)
             self.instance.put_back(self)
         else:
             self._end()

@@ -13,6 +13,7 @@ from endpoints.spec.schema import Integer, ListOf, Problem, Shape, Text, rule, t
 
 # What the gateway's counters and the table's whole numbers surely hold.
 MOST_REQUESTS_PER_SECOND = 1_000_000
+MOST_BYTES_PER_SECOND = 1024**3
 MOST_PAYLOAD_BYTES = 64 * 1024**3
 
 _HEADER = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}")
@@ -56,6 +57,7 @@ class EndpointGatewaySettings(Shape):
     cors_origins: Annotated[tuple[str, ...], ListOf(Text(origin_problem))] = ()
     traffic_key: TrafficKey | None = None
     requests_per_second: Annotated[int, Integer(minimum=0, maximum=MOST_REQUESTS_PER_SECOND)] = 0  # 0: no limit
+    bytes_per_second: Annotated[int, Integer(minimum=0, maximum=MOST_BYTES_PER_SECOND)] = 0  # 0: no limit
     max_payload_bytes: Annotated[int, Integer(minimum=1, maximum=MOST_PAYLOAD_BYTES, zero_means=MAX_PAYLOAD_BYTES)] = (
         MAX_PAYLOAD_BYTES
     )

@@ -87,6 +87,7 @@ class EndpointRoute(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     cors_origins: tuple[str, ...] = ()
     max_payload_bytes: int = MAX_PAYLOAD_BYTES
     requests_per_second: int = 0  # 0: no limit
+    bytes_per_second: int = 0  # of requests and answers together; 0: no limit
 
 
 class RouteTable(msgspec.Struct, frozen=True, kw_only=True):

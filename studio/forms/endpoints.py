@@ -107,6 +107,12 @@ class GatewayForm(SlimForm):
     requests_per_second = forms.IntegerField(
         min_value=0, required=False, help_text="Beyond it callers get 429. 0: no limit."
     )
+    bytes_per_second = forms.IntegerField(
+        label="Bytes a second",
+        min_value=0,
+        required=False,
+        help_text="Of requests and answers together. Beyond it they are slowed down. 0: no limit.",
+    )
     max_payload_bytes = forms.IntegerField(
         label="Largest request in bytes",
         min_value=1,
@@ -127,6 +133,7 @@ class GatewayForm(SlimForm):
             "cors_origins": asked["cors_origins"],
             **({"traffic_key": {asked["key_kind"]: asked["key_name"]}} if asked["key_kind"] else {}),
             "requests_per_second": asked["requests_per_second"] or 0,
+            "bytes_per_second": asked["bytes_per_second"] or 0,
             **({"max_payload_bytes": asked["max_payload_bytes"]} if asked["max_payload_bytes"] else {}),
         }
 

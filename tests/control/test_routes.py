@@ -53,12 +53,13 @@ def test_an_endpoint_carries_keys_traffic_mirror_and_its_ready_instances(studio:
 )
 def test_what_was_said_about_the_gateway_is_routed(studio: Studio, published, key, sticky):
     studio.deployment()
-    said = {"traffic_key": key, "cors_origins": ["*"], "requests_per_second": 7, "max_payload_bytes": 9}
+    rates = {"requests_per_second": 7, "bytes_per_second": 8}
+    said = {"traffic_key": key, "cors_origins": ["*"], "max_payload_bytes": 9, **rates}
     OnlineEndpoint.objects.update(gateway_settings=said)
     OnlineDeployment.objects.update(gateway_settings={"retry": False})
     house = published()["endpoints"]["house"]
     assert (house["sticky"], house["cors_origins"]) == (sticky, ["*"])
-    assert (house["requests_per_second"], house["max_payload_bytes"]) == (7, 9)
+    assert (house["requests_per_second"], house["max_payload_bytes"], house["bytes_per_second"]) == (7, 9, 8)
     assert house["deployments"]["blue"]["is_retry_allowed"] is False
 
 

@@ -88,15 +88,18 @@ def test_a_mirror_that_may_not_be_is_refused_at_its_field(
 def test_how_the_gateway_treats_callers_is_set_and_shown(olivia: User, risk: OnlineEndpoint) -> None:
     wanted = {"cors_origins": "https://a.example\n", "key_kind": "header", "key_name": "x-user"}
     url = reverse("endpoints:settings", args=RISK)
-    visiting(olivia).post(url, {**wanted, "requests_per_second": "9", "max_payload_bytes": "1024"})
+    rates = {"requests_per_second": "9", "bytes_per_second": "5000000", "max_payload_bytes": "1024"}
+    visiting(olivia).post(url, {**wanted, **rates})
     risk.refresh_from_db()
     assert risk.gateway_settings == {
         "cors_origins": ["https://a.example"],
         "traffic_key": {"header": "x-user"},
         "requests_per_second": 9,
+        "bytes_per_second": 5000000,
         "max_payload_bytes": 1024,
     }
     assert "https://a.example</textarea>" in visiting(olivia).get(url).text
+    assert "4.8\xa0MB a second" in visiting(olivia).get(reverse("endpoints:detail", args=RISK)).text
     assert "9 requests a second" in visiting(olivia).get(reverse("endpoints:detail", args=RISK)).text
 
 

@@ -34,6 +34,7 @@ def test_a_document_with_all_of_it_comes_back_the_same():
         cors_origins=["https://app.example.org", "http://[::1]:3000", "*"],
         traffic_key={"json": "user.id"},
         requests_per_second="50",
+        bytes_per_second=5_000_000,
         max_payload_bytes=1024,
     )
     assert OnlineEndpointDocument.read(document.to_json()) == document
