@@ -71,6 +71,7 @@ class InstanceTemplate:
     environment_variables: the user's; they lose against the ones the contract sets.
     gpus: how many, or what part of one; only containers are given any.
     own_server_port: where the image's own server listens; 0 where ours is to be run in it.
+    is_published: reached by this host's loopback address, whatever network it is in; a process always is.
     """
 
     revision: int
@@ -87,6 +88,7 @@ class InstanceTemplate:
     has_egress: bool = True
     own_server_port: int = 0
     gpus: float = 0.0
+    is_published: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from endpoints.spec.failure import Failure
 from endpoints.spec.states import FailureCode
 
 PORT = 5001
+_LOOPBACK = "127.0.0.1"
 APP_ROOT = "/var/azureml-app"
 PYTHON = "/opt/slipway/env/bin/python"
 SERVER = "/opt/slipway/server"
@@ -50,6 +51,8 @@ def options(template: InstanceTemplate, places: Places, *, instance_id: str, hos
         limits.update(mem_limit=memory, memswap_limit=memory)
     if cores:
         limits.update(nano_cpus=round(cores * 1e9))
+    if template.is_published:
+        limits["ports"] = {f"{template.own_server_port or PORT}/tcp": (_LOOPBACK, None)}
     if template.own_server_port:
         ours: dict[str, Any] = {"environment": _told(template, instance_id), "mounts": _shared(template, places)}
     else:
@@ -154,12 +157,12 @@ def observed(
     }
     if is_alive or (state["Status"] == "created" and not state.get("Error")):
         phase = Phase.STOPPING if is_stopping else REPORTED.get(status.phase, Phase.STARTING)
-        address = _address(attributes) if status.port else ""
+        host, port = _published(attributes, status.port) or (_address(attributes), status.port)
         return ObservedInstance(
             **common,
             phase=phase,
-            host=address,
-            port=status.port if address else 0,
+            host=host if port else "",
+            port=port if host else 0,
             pid=state.get("Pid") or None,
             failure=status.told_failure,
         )
@@ -192,6 +195,12 @@ def _fate(attributes: Mapping[str, Any], *, is_out_of_memory: bool) -> Failure |
             advice="Check that the image has the environment in it: build the environment again.",
         )
     return None
+
+
+def _published(attributes: Mapping[str, Any], port: int) -> tuple[str, int] | None:
+    """Where this host's loopback leads to the port, if it does."""
+    bindings = (attributes["NetworkSettings"].get("Ports") or {}).get(f"{port}/tcp") or []
+    return next(((_LOOPBACK, int(each["HostPort"])) for each in bindings), None)
 
 
 def _address(attributes: Mapping[str, Any]) -> str:

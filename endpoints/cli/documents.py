@@ -7,17 +7,15 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from endpoints.cli.failures import CommandFailed, StudioError, UsageError
-from endpoints.cli.uploads import Uploader
 from endpoints.spec.documents import (
     CodeConfiguration,
     EnvironmentContent,
     FileLocation,
     InlineEnvironment,
     InlineModel,
-    LocationKind,
     OnlineDeploymentDocument,
 )
 from endpoints.spec.errors import FieldError, Invalid
@@ -86,6 +84,12 @@ class Draft:
                 source = put(source, (name,), value)
         return dataclasses.replace(self, source=source)
 
+    def over(self, present: Mapping[str, object]) -> Draft:
+        """With what is there already wherever the document is silent."""
+        return dataclasses.replace(
+            self, source=dataclasses.replace(self.source, values={**present, **self.source.values})
+        )
+
     def read(self, shape: type[_DocumentT]) -> _DocumentT:
         return shape.read(self.source)
 
@@ -110,18 +114,24 @@ class Draft:
 # Files -----------------------------------------------------------------------------------------------------
 
 
+class Receiver(Protocol):
+    """Takes files and says where they are from then on."""
+
+    def place(self, root: Path, *, purpose: str, field: str) -> FileLocation:
+        """`field`: of the document that names `root`, for messages. Raises Invalid for what cannot be taken."""
+
+
 @dataclass(frozen=True, slots=True)
 class FileSender:
-    """Replaces the paths in a document by uploads, and package files by their text."""
+    """Replaces the paths in a document by what `receiver` makes of them, and package files by their text."""
 
-    uploader: Uploader
+    receiver: Receiver
     folder: Path
 
     def location(self, location: FileLocation, *, purpose: str, field: str) -> FileLocation:
         if not location.is_local:
             return location
-        upload_id = self.uploader.send(self.folder / location.value, purpose=purpose, field=field)
-        return FileLocation(LocationKind.UPLOAD, upload_id)
+        return self.receiver.place(self.folder / location.value, purpose=purpose, field=field)
 
     def environment(self, content: _EnvironmentT, *, prefix: str = "") -> _EnvironmentT:
         """With its conda or requirements file read, and its build context sent."""

@@ -23,6 +23,8 @@ def main(words: Sequence[str] | None = None) -> int:
     for command, task in _ON_THIS_MACHINE.items():
         if tuple(words[: len(command)]) == command:
             return _run_on_this_machine(task, words[len(command) :])
+    if "--local" in words:
+        return _run_locally(words)
     if words in (["--version"], ["-v"], ["version"]):
         sys.stdout.write(f"slipway {version()}\n")
         return ExitCode.OK
@@ -53,6 +55,12 @@ def _start_studio(words: list[str]) -> int:
     """Becomes the launcher, another program: signals and exit code are its own, nothing of it is imported here."""
     sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, "-m", "studio.launcher", *words])  # noqa: S606
+
+
+def _run_locally(words: list[str]) -> int:
+    """Becomes the program that needs no studio; this one is a client of one and knows no backend."""
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "endpoints.local", *words])  # noqa: S606
 
 
 def _run_on_this_machine(task: str, words: list[str]) -> int:

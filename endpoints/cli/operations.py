@@ -8,9 +8,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
 from endpoints.cli.client import Json, StudioClient
 from endpoints.cli.failures import CommandFailed, StudioUnreachable
 from endpoints.cli.terminal import Terminal, seconds
+from endpoints.spec.failure import Failure
 from endpoints.spec.states import OperationState, StepState
 
 _OUTCOMES = {StepState.SUCCEEDED: "ok", StepState.FAILED: "failed", StepState.SKIPPED: "skipped"}
@@ -83,17 +86,20 @@ def failure_of(operation: Json) -> CommandFailed:
     failure: Json | None = operation.get("failure")
     if not failure:
         return CommandFailed(f"{operation.get('summary') or operation['kind']}: {operation['state']}.")
-    return CommandFailed(f"{failure['code']}: {failure['message']}", hints=list(_explained(failure)))
+    return CommandFailed(
+        f"{failure['code']}: {failure['message']}", hints=explained(msgspec.convert(failure, Failure, strict=False))
+    )
 
 
-def _explained(failure: Json) -> list[str]:
+def explained(failure: Failure) -> list[str]:
+    """Lines below the message: where, what to do, what the log said last."""
     lines = []
-    if failure.get("file"):
-        lines.append(f"Where: {failure['file']}" + (f", line {failure['line']}" if failure.get("line") else ""))
-    if failure.get("advice"):
-        lines.append(f"What to do: {failure['advice']}")
-    if tail := failure.get("log_tail"):
-        lines += ["Last lines of the log:", *(f"  | {line}" for line in tail)]
+    if failure.file:
+        lines.append(f"Where: {failure.file}" + (f", line {failure.line}" if failure.line else ""))
+    if failure.advice:
+        lines.append(f"What to do: {failure.advice}")
+    if failure.log_tail:
+        lines += ["Last lines of the log:", *(f"  | {line}" for line in failure.log_tail)]
     return lines
 
 

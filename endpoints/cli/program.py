@@ -23,13 +23,13 @@ _MOST_DETAILS = 50
 class Program(CLI):  # type: ignore[misc]
     """One run of the command line."""
 
-    def __init__(self) -> None:
+    def __init__(self, loader: type[Loader] = Loader) -> None:
         super().__init__(
             cli_name="slipway",
             config_dir=str(_settings_folder()),
             config_env_var_prefix="SLIPWAY",
             out_file=sys.stdout,
-            commands_loader_cls=Loader,
+            commands_loader_cls=loader,
             help_cls=Help,
         )
         self._is_debug = False

@@ -18,6 +18,7 @@ from endpoints.cli.client import Json, StudioClient
 from endpoints.cli.failures import CommandFailed, StudioUnreachable
 from endpoints.cli.terminal import Terminal, size
 from endpoints.spec.errors import FieldError, Invalid
+from endpoints.spec.references import FileLocation, LocationKind
 
 if TYPE_CHECKING:
     from hashlib import _Hash as Hasher
@@ -85,6 +86,10 @@ class Uploader:
     client: StudioClient
     terminal: Terminal
     sleep: Callable[[float], None] = time.sleep
+
+    def place(self, root: Path, *, purpose: str, field: str) -> FileLocation:
+        """The same as `send`, as a document names it."""
+        return FileLocation(LocationKind.UPLOAD, self.send(root, purpose=purpose, field=field))
 
     def send(self, root: Path, *, purpose: str, field: str) -> str:
         """Upload `root` and return the upload's id. `field`: of the document that names it, for messages."""

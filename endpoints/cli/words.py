@@ -9,7 +9,6 @@ from endpoints.cli.failures import UsageError
 
 # Flags of `az ml` that mean something there which this command line does not do.
 UNAVAILABLE = {
-    "--local": "the studio runs on your own machine already; leave --local out",
     "--vscode-debug": "attach a debugger to the instance's process instead",
     "--web": "open the endpoint's page in the studio instead",
     "--with-package": "the studio stages models without packaging; leave it out",

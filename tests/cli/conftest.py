@@ -135,13 +135,15 @@ class Ran:
 def slipway(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
     """Run one command line in this process."""
 
-    def run(*words: str) -> Ran:
-        capsys.readouterr()
-        try:
-            code = main(list(words))
-        except SystemExit as end:
-            code = int(end.code or 0)
-        captured = capsys.readouterr()
-        return Ran(int(code), captured.out, captured.err)
+    return lambda *words: ran_with(capsys, lambda: main(list(words)))
 
-    return run
+
+def ran_with(captured: pytest.CaptureFixture[str], command: Callable[[], int]) -> Ran:
+    """What a command printed, and its exit code."""
+    captured.readouterr()
+    try:
+        code = command()
+    except SystemExit as end:
+        code = int(end.code or 0)
+    printed = captured.readouterr()
+    return Ran(int(code), printed.out, printed.err)

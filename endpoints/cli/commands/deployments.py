@@ -12,6 +12,7 @@ from endpoints.cli.client import Json
 from endpoints.cli.documents import Changes, Draft, FileSender, Words, check_script, known_values
 from endpoints.cli.failures import CommandFailed, StudioError, UsageError
 from endpoints.cli.session import Session, open_session
+from endpoints.cli.terminal import Terminal
 from endpoints.spec.documents import OnlineDeploymentDocument
 from endpoints.spec.format_2021 import convert_deployment
 from endpoints.spec.yaml_reader import SourceDocument
@@ -31,11 +32,11 @@ def create(
         raise UsageError("--all-traffic cannot be used with --no-wait: traffic is set when the deployment is ready.")
     draft = Draft.from_file(file).changed(Changes(set=set_values))
     draft = draft.with_values(name=name, endpoint_name=endpoint_name)
-    draft, notes = _of_today(draft)
-    document = _read(draft, skip_script_validation)
+    draft, notes = of_today(draft)
+    document = read_checked(draft, skip_script_validation)
     with open_session() as session, draft.lines_told():
         _refuse_existing(session, document)
-        _warn(session, document, notes)
+        warn(session.terminal, document, notes)
         sent = FileSender(session.uploader, draft.folder).deployment(document)
         answer = session.client.post(
             *_deployments(document.endpoint_name),
@@ -47,12 +48,14 @@ def create(
         return _shown(session, document.endpoint_name, document.name)
 
 
-def _of_today(draft: Draft) -> tuple[Draft, tuple[str, ...]]:
+def of_today(draft: Draft) -> tuple[Draft, tuple[str, ...]]:
+    """The draft with today's keys, and what there is to say about that."""
     source, notes = convert_deployment(draft.source)
     return dataclasses.replace(draft, source=source), notes
 
 
-def _read(draft: Draft, skip_script_validation: bool) -> OnlineDeploymentDocument:
+def read_checked(draft: Draft, skip_script_validation: bool) -> OnlineDeploymentDocument:
+    """The document, its scoring script compiled unless that is to be skipped."""
     document = draft.read(OnlineDeploymentDocument)
     if not skip_script_validation:
         with draft.lines_told():
@@ -76,11 +79,12 @@ def _refuse_existing(session: Session, document: OnlineDeploymentDocument) -> No
     )
 
 
-def _warn(session: Session, document: OnlineDeploymentDocument, notes: tuple[str, ...]) -> None:
+def warn(terminal: Terminal, document: OnlineDeploymentDocument, notes: tuple[str, ...]) -> None:
+    """Tell what was converted, and what is allowed but unlikely to be meant."""
     for note in notes:
-        session.terminal.say(f"Note: {note}")
+        terminal.say(f"Note: {note}")
     for warning in document.warnings():
-        session.terminal.say(f"Warning: {warning}")
+        terminal.say(f"Warning: {warning}")
 
 
 def show(name: str, endpoint_name: str) -> Json:
@@ -119,9 +123,9 @@ def update(
         else:
             before = _current(session, str(endpoint_name), str(name))
             draft = Draft(SourceDocument(before), Path.cwd()).changed(changes)
-        draft, notes = _of_today(draft)
-        document = _read(draft, skip_script_validation)
-        _warn(session, document, notes)
+        draft, notes = of_today(draft)
+        document = read_checked(draft, skip_script_validation)
+        warn(session.terminal, document, notes)
         with draft.lines_told():
             answer = _send_update(session, draft, document, before, skip_script_validation)
             session.finish(answer, is_waited_for=not no_wait)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import dataclasses
 import json
 import sys
 from collections.abc import Mapping
@@ -87,8 +86,7 @@ def update(
         raise UsageError("--name is missing: which endpoint?")
     with open_session() as session:
         current = known_values(OnlineEndpointDocument, session.client.get("online-endpoints", wanted))
-        source = dataclasses.replace(draft.source, values={**current, **draft.source.values, "name": wanted})
-        draft = dataclasses.replace(draft, source=source).changed(changes)
+        draft = draft.with_values(name=wanted).over(current).changed(changes)
         draft = draft.with_values(
             traffic=_split(traffic, "traffic"), mirror_traffic=_split(mirror_traffic, "mirror_traffic")
         )
@@ -140,7 +138,7 @@ def regenerate_keys(name: str, key_type: str = "primary", no_wait: bool = False)
 
 def invoke(name: str, request_file: str, deployment_name: str | None = None) -> Any:
     """Send a request to an endpoint and print the answer."""
-    body = _body(request_file)
+    body = body_of(request_file)
     with open_session() as session:
         result = session.client.invoke(
             name.lower(),
@@ -148,6 +146,11 @@ def invoke(name: str, request_file: str, deployment_name: str | None = None) -> 
             content_type="application/json",
             deployment=deployment_name.lower() if deployment_name else None,
         )
+    return told_answer(result)
+
+
+def told_answer(result: Json) -> Any:
+    """An endpoint's answer as the command's; bytes that are no text go out as they came. Raises for a refusal."""
     if not 200 <= int(result["status"]) < 300:
         raise _refused(result)
     if result.get("body_encoding") == "base64":
@@ -156,7 +159,8 @@ def invoke(name: str, request_file: str, deployment_name: str | None = None) -> 
     return _parsed(result["body"])
 
 
-def _body(request_file: str) -> bytes:
+def body_of(request_file: str) -> bytes:
+    """What is to be sent; `-` is standard input."""
     if request_file == "-":
         return sys.stdin.buffer.read()
     try:
