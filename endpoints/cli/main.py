@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from endpoints.cli.failures import CommandFailed, ExitCode
+from endpoints.cli.words import take_local
 
 # Words that are not for the studio's REST API but for the machine it runs on, and the management command they are.
 _ON_THIS_MACHINE = {("images", "build-base"): "build_base_image", ("doctor",): "doctor"}
@@ -23,7 +24,8 @@ def main(words: Sequence[str] | None = None) -> int:
     for command, task in _ON_THIS_MACHINE.items():
         if tuple(words[: len(command)]) == command:
             return _run_on_this_machine(task, words[len(command) :])
-    if "--local" in words:
+    words, is_local = take_local(words)
+    if is_local:
         return _run_locally(words)
     if words in (["--version"], ["-v"], ["version"]):
         sys.stdout.write(f"slipway {version()}\n")

@@ -17,6 +17,22 @@ UNAVAILABLE = {
 _SINGLE_DASH = re.compile(r"-([a-z][a-z-]{2,})(=.*)?", re.DOTALL)
 
 
+def take_local(words: Sequence[str]) -> tuple[list[str], bool]:
+    """The words without `--local`, and whether it was there; `--local true` and `--local=false` are understood."""
+    rest: list[str] = []
+    is_local, follows = False, False
+    for word in words:
+        flag, equals, value = word.partition("=")
+        if flag == "--local":
+            is_local, follows = value.lower() != "false", not equals
+        elif follows and word.lower() in {"true", "false"}:
+            is_local, follows = word.lower() == "true", False
+        else:
+            rest.append(word)
+            follows = False
+    return rest, is_local
+
+
 def normalise(words: Sequence[str], long_flags: Collection[str]) -> list[str]:
     """The words as the parser wants them. `long_flags`: every `--flag` there is. Raises UsageError."""
     rest = list(words[1:] if words and words[0].lower() == "ml" else words)

@@ -8,15 +8,13 @@ from endpoints.backends import registry
 from endpoints.backends.base import Backend, DeploymentRef, InstanceTemplate, MountedModel, Permanent, Runtime
 from endpoints.control.wanted import RunSettings, settings_of
 from endpoints.models import DeploymentRevision, InstanceType, ModelVersion, OnlineDeployment
-from endpoints.spec.asset_documents import MLFLOW
+from endpoints.spec.asset_documents import BUILT_IN_MLFLOW, MLFLOW
 from endpoints.spec.errors import Invalid
 from endpoints.spec.failure import Failure
 from endpoints.spec.home import Home
 from endpoints.spec.states import FailureCode
 
 _GIB = 1024**3
-# As `endpoints.scoring.loader` knows it.
-BUILT_IN_MLFLOW = "builtin:mlflow"
 
 
 def backend_of(deployment: OnlineDeployment) -> Backend:

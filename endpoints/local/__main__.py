@@ -15,7 +15,7 @@ _NOUNS = ("online-endpoint", "online-deployment")
 
 def main(words: list[str] | None = None) -> int:
     """Run one command line; returns its exit code."""
-    given = [word for word in (sys.argv[1:] if words is None else words) if word != "--local"]
+    given = sys.argv[1:] if words is None else words
     noun = next((word for word in given if word != "ml"), "")
     try:
         if noun not in _NOUNS and not noun.startswith("-"):

@@ -21,6 +21,8 @@ from endpoints.cli.documents import Draft, FileSender
 from endpoints.cli.failures import CommandFailed
 from endpoints.cli.uploads import find_files
 from endpoints.environments import EnvironmentSpec
+from endpoints.environments.stored_model import read_stored_model
+from endpoints.spec.asset_documents import BUILT_IN_MLFLOW, MLFLOW
 from endpoints.spec.documents import (
     AssetReference,
     EnvironmentContent,
@@ -64,25 +66,36 @@ def gather(store: AssetStore, draft: Draft, document: OnlineDeploymentDocument) 
     """Everything the document names, in the store. Raises Invalid for what is not there."""
     sent = FileSender(LocalReceiver(store), draft.folder).deployment(document)
     code = sent.code_configuration
-    environment, config = _environment(sent)
+    model, model_type = _model(store, sent)
+    is_bare = model_type == MLFLOW and code is None  # served as it is, by what it says of itself
+    if is_bare and model and sent.environment is None:
+        conda = read_stored_model(store, model.digest).conda()
+        environment, config = EnvironmentSpec(conda=conda), None
+    else:
+        environment, config = _environment(sent)
+    if code is None and config is None and not is_bare:
+        message = "Missing data for required field: the folder with the code and the scoring script in it."
+        raise Invalid(f"code_configuration: {message}", details=[FieldError("code_configuration", message)])
     return Ingredients(
         environment=environment,
         inference_config=config,
-        model=_model(store, sent),
+        model=model,
         code_digest=code.code.value if code else "",
-        entry_script=code.scoring_script if code else "",
+        entry_script=code.scoring_script if code else BUILT_IN_MLFLOW if config is None else "",
     )
 
 
 # Models ----------------------------------------------------------------------------------------------------
 
 
-def _model(store: AssetStore, document: OnlineDeploymentDocument) -> MountedModel | None:
+def _model(store: AssetStore, document: OnlineDeploymentDocument) -> tuple[MountedModel | None, str]:
+    """The model and its type."""
     if document.model is None:
-        return None
+        return None, ""
     if isinstance(document.model, InlineModel):
-        digest = document.model.path.value
-        return MountedModel(document.model.name or _generated(digest), document.model.version or "1", digest)
+        digest, name = document.model.path.value, document.model.name
+        version = document.model.version or "1"
+        return MountedModel(name or _generated(digest), version, digest), document.model.type
     assert isinstance(document.model, AssetReference)  # noqa: S101  there is no third kind
     return _fetched_model(store, document.model)
 
@@ -92,7 +105,7 @@ def _generated(digest: str) -> str:
     return f"local-{hashlib.sha256(digest.encode()).hexdigest()[:12]}"
 
 
-def _fetched_model(store: AssetStore, reference: AssetReference) -> MountedModel:
+def _fetched_model(store: AssetStore, reference: AssetReference) -> tuple[MountedModel, str]:
     with _studio(reference) as client, tempfile.TemporaryDirectory(prefix="slipway-model-") as scratch:
         wanted = reference.version or reference.label
         found = client.get("models", reference.name, "versions", wanted)
@@ -105,7 +118,7 @@ def _fetched_model(store: AssetStore, reference: AssetReference) -> MountedModel
         unpack_archive(archive, folder, UnpackLimits(max_bytes=1 << 50, max_files=1_000_000))
         root = single_root(folder)
         tree = store.add_tree(root, root_name=root.name, consume=True)
-        return MountedModel(reference.name, str(found["version"]), tree.digest)
+        return MountedModel(reference.name, str(found["version"]), tree.digest), str(found["type"])
 
 
 @contextlib.contextmanager

@@ -27,6 +27,8 @@ from endpoints.spec.schema import (
 DEFAULT_IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu20.04:latest"
 
 MLFLOW = "mlflow_model"
+# The scoring server's own script for models of that type, as `endpoints.scoring.loader` knows it.
+BUILT_IN_MLFLOW = "builtin:mlflow"
 ModelType = Literal["custom_model", "mlflow_model", "triton_model"]
 AssetName = Annotated[str, Text(asset_name_problem)]
 # `version: 1` is the string "1".

@@ -10,7 +10,7 @@ import pytest
 from endpoints.cli.failures import UsageError
 from endpoints.cli.loader import LONG_FLAGS
 from endpoints.cli.program import Program
-from endpoints.cli.words import normalise
+from endpoints.cli.words import normalise, take_local
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_words_are_read_as_they_are_written_in_tutorials(written: str, read_as: 
     assert normalise(written.split(), LONG_FLAGS) == read_as.split()
 
 
-@pytest.mark.parametrize("flag", ["--local", "--web", "--vscode-debug", "--with-package", "--local=true"])
+@pytest.mark.parametrize("flag", ["--web", "--vscode-debug", "--with-package", "--web=true"])
 def test_what_is_not_implemented_is_refused_with_a_reason(flag: str):
     with pytest.raises(UsageError, match="is not available here: "):
         normalise(["online-endpoint", "create", flag], LONG_FLAGS)
@@ -67,3 +67,17 @@ def _flags(command: str) -> set[str]:
         choices = next(action for action in parser._actions if isinstance(action, argparse._SubParsersAction)).choices
         parser = choices[word]
     return {flag for action in parser._actions for flag in action.option_strings if flag.startswith("--")} - {"--__CMD"}
+
+
+@pytest.mark.parametrize(
+    ("given", "rest", "is_local"),
+    [
+        ("online-endpoint show -n e --local", "online-endpoint show -n e", True),
+        ("ml online-endpoint show --local true -n e", "ml online-endpoint show -n e", True),
+        ("online-endpoint show --local=True -n e", "online-endpoint show -n e", True),
+        ("online-endpoint show --local false -n e", "online-endpoint show -n e", False),
+        ("online-endpoint show -n true", "online-endpoint show -n true", False),
+    ],
+)
+def test_local_may_be_given_with_a_word_for_yes_or_no(given: str, rest: str, is_local: bool):
+    assert take_local(given.split()) == (rest.split(), is_local)

@@ -90,6 +90,17 @@ def studio_environment(home: Path, port: int, gateway_port: int) -> dict[str, st
     }
 
 
+def slipway_alone(*arguments: str, cwd: Path, more: Mapping[str, str]) -> str:
+    """Run the command line where no studio need be; returns what it answered."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("SLIPWAY_", "DJANGO_"))}
+    program = str(Path(sys.executable).with_name("slipway"))
+    done = subprocess.run(
+        [program, *arguments], cwd=cwd, env={**kept, **more}, capture_output=True, text=True, timeout=600, check=False
+    )
+    assert done.returncode == 0, f"slipway {' '.join(arguments)}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
 def start_studio(
     home: Path,
     *flags: str,

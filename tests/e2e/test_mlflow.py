@@ -16,7 +16,7 @@ from tests import mlflow_world
 from tests.backends.contract.harness import BASE_IMAGE, engine
 from tests.conftest import need
 from tests.e2e.browsing import Person
-from tests.e2e.conftest import ROOT, RunningStudio, start_studio
+from tests.e2e.conftest import ROOT, RunningStudio, slipway_alone, start_studio
 from tests.e2e.gateway_calls import call
 
 pytestmark = pytest.mark.slow
@@ -156,3 +156,29 @@ def test_a_folder_of_mlflow_becomes_a_prediction_without_a_line_of_code(person: 
 
 def json_with(*words: str) -> Any:
     return re.compile(".*".join(words), re.DOTALL)
+
+
+def test_a_model_alone_runs_locally_without_any_studio(models: Path, backend: str, tmp_path: Path):
+    text = DOCUMENT.format(name="blue", endpoint="on-my-desk", model=models / "table", backend=backend)
+    (tmp_path / "blue.yml").write_text(text)
+    (tmp_path / "request.json").write_text(json.dumps({"input_data": SPLIT}))
+    environment = {"SLIPWAY_LOCAL_HOME": str(tmp_path / "home"), "SLIPWAY_BASE_IMAGE": BASE_IMAGE}
+    created = slipway_alone("online-deployment", "create", "--local", "-f", "blue.yml", cwd=tmp_path, more=environment)
+    assert json.loads(created)["provisioning_state"] == "Succeeded"
+    words = ("online-endpoint", "invoke", "--local", "-n", "on-my-desk", "--request-file", "request.json")
+    assert json.loads(slipway_alone(*words, cwd=tmp_path, more=environment)) == COSTS
+    slipway_alone("online-endpoint", "delete", "--local", "-n", "on-my-desk", "--yes", cwd=tmp_path, more=environment)
+
+
+def test_what_a_studio_has_registered_runs_locally(studio: RunningStudio, models: Path, tmp_path: Path):
+    studio.slipway("model", "create", "-n", "cost", "-v", "3", "-p", str(models / "table"), "-t", "mlflow_model")
+    text = DOCUMENT.format(name="blue", endpoint="on-my-desk", model="x", backend="process")
+    inline = "model:\n  path: x\n  type: mlflow_model\n"
+    (tmp_path / "blue.yml").write_text(text.replace(inline, "model: azureml:cost:3\n"))
+    environment = {**studio.environment, "SLIPWAY_LOCAL_HOME": str(tmp_path / "home")}
+    created = slipway_alone("online-deployment", "create", "--local", "-f", "blue.yml", cwd=tmp_path, more=environment)
+    assert json.loads(created)["model"] == "azureml:cost:3"
+    (tmp_path / "request.json").write_text(json.dumps({"dataframe_split": SPLIT}))
+    words = ("online-endpoint", "invoke", "--local", "-n", "on-my-desk", "--request-file", "request.json")
+    assert json.loads(slipway_alone(*words, cwd=tmp_path, more=environment)) == {"predictions": COSTS}
+    slipway_alone("online-endpoint", "delete", "--local", "-n", "on-my-desk", "--yes", cwd=tmp_path, more=environment)

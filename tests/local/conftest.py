@@ -59,7 +59,7 @@ def slipway(folder: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Slipwa
     """`slipway … --local`; whatever a test leaves running is ended after it."""
 
     def run(*words: str) -> Ran:
-        return ran_with(capsys, lambda: main([*words, "--local"]))
+        return ran_with(capsys, lambda: main(list(words)))
 
     yield run
     for name in run("online-endpoint", "list").json:
