@@ -74,7 +74,8 @@ class DeploymentOut(DeploymentFacts):
     """The deployment as a document, and what only the studio can know."""
 
     def to_representation(self, instance: OnlineDeployment) -> dict[str, Any]:
-        return {**services.document_of(selectors.revision_now(instance)), **super().to_representation(instance)}
+        revision = selectors.shown_revision(self.context["user"], instance)
+        return {**services.document_of(revision), **super().to_representation(instance)}
 
 
 class DeploymentDetail(DeploymentOut):
@@ -105,7 +106,8 @@ class Deployments(Door):
     @extend_schema(operation_id="online_deployments_list", responses=DeploymentOut(many=True))
     def get(self, request: Request, endpoint: str) -> Response:
         """The endpoint's deployments, in order of creation."""
-        return self.listed(selectors.deployments_of(self.user, endpoint), DeploymentOut)
+        rows = selectors.deployments_of(self.user, endpoint)
+        return self.listed(rows, DeploymentOut, user=self.user)
 
     @extend_schema(
         operation_id="online_deployments_create",

@@ -39,11 +39,13 @@ class Door(APIView):
             raise Invalid(f"{name}: {message}", details=[FieldError(name, message)])
         return text in _YES
 
-    def listed(self, rows: QuerySet[Any] | Sequence[Any], shape: type[serializers.BaseSerializer[Any]]) -> Response:
-        """One page of `rows`."""
+    def listed(
+        self, rows: QuerySet[Any] | Sequence[Any], shape: type[serializers.BaseSerializer[Any]], **context: Any
+    ) -> Response:
+        """One page of `rows`. context: what the shape needs to know beside them."""
         pages = Pages()
         page = pages.paginate_queryset(rows, self.request, view=self)
-        return pages.get_paginated_response(shape(page, many=True).data)
+        return pages.get_paginated_response(shape(page, many=True, context=context).data)
 
 
 def many(shape: type[serializers.BaseSerializer[Any]], rows: Sequence[Any]) -> Response:

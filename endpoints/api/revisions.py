@@ -13,7 +13,6 @@ from endpoints import selectors, services
 from endpoints.api.bodies import values
 from endpoints.api.doors import Door, many, read_body
 from endpoints.api.operations import CHANGE, accepted
-from endpoints.spec.differences import differences
 from endpoints.spec.errors import FieldError, Invalid
 
 
@@ -71,7 +70,7 @@ class RevisionDoor(Door):
             "revision": one.number,
             "against": other.number,
             "document": services.document_of(one),
-            "changes": differences(other.spec, one.spec),
+            "changes": selectors.revision_changes(self.user, row, before=other.number, after=one.number),
         }
         return Response(RevisionDetail(answer).data)
 

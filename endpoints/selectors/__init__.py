@@ -35,10 +35,11 @@ from endpoints.selectors.online import (
     recent_failures,
     revision_now,
     revisions_of,
+    shown_revision,
 )
 from endpoints.selectors.operations import get_operation, operations_for
 from endpoints.selectors.registry import get_model_version, model_versions, models_for
-from endpoints.selectors.revisions import RevisionEntry, get_revision, revision_history
+from endpoints.selectors.revisions import RevisionEntry, get_revision, revision_changes, revision_history
 from endpoints.selectors.rollouts import evidence_for, get_rollout, rollouts_for, side_by_side
 from endpoints.selectors.studio_settings import (
     SettingState,
@@ -98,6 +99,7 @@ __all__ = [
     "readings_of",
     "recent_failures",
     "recent_figures",
+    "revision_changes",
     "revision_history",
     "revision_now",
     "revisions_of",
@@ -105,6 +107,7 @@ __all__ = [
     "scoring_uri",
     "setting",
     "setting_changes",
+    "shown_revision",
     "side_by_side",
     "size_of",
     "sparks",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 from django.db.models import Count, F, Prefetch, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from endpoints.models import DeploymentRevision, Instance, OnlineDeployment, OnlineEndpoint
+from endpoints.selectors.hiding import hide_values
 from endpoints.spec.errors import Forbidden, NotFound
 from endpoints.spec.states import InstanceState
 from studio.access import actions
@@ -72,6 +75,13 @@ def deployments_of(user: User, endpoint: OnlineEndpoint | str) -> QuerySet[Onlin
     return _with_revision(rows).order_by("colour", "created_at", "pk")
 
 
+def shown_revision(user: User, deployment: OnlineDeployment) -> DeploymentRevision:
+    """What `revision_now` gives, for showing: without values of variables the reader may not see."""
+    revision = copy(revision_now(deployment))
+    hide_values(user, deployment.endpoint.name, [revision])
+    return revision
+
+
 def _with_revision(rows: QuerySet[OnlineDeployment]) -> QuerySet[OnlineDeployment]:
     """Fetch what `revision_now` gives for all rows at once."""
     wanted = DeploymentRevision.objects.filter(number=F("deployment__revision"))
@@ -116,7 +126,7 @@ def revisions_of(user: User, deployment: OnlineDeployment) -> QuerySet[Deploymen
 def current_revision(user: User, deployment: OnlineDeployment) -> DeploymentRevision:
     """What the deployment is wanted to be made of now."""
     _require_readable(user, deployment)
-    return revision_now(deployment)
+    return shown_revision(user, deployment)
 
 
 def instances_of(user: User, deployment: OnlineDeployment, *, include_ended: bool = False) -> QuerySet[Instance]:

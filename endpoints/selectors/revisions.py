@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from endpoints.models import DeploymentRevision, OnlineDeployment
+from endpoints.selectors.hiding import hide_values, shown_differences
 from endpoints.selectors.online import instances_of, revisions_of
-from endpoints.spec.differences import Difference, differences
+from endpoints.spec.differences import Difference
 from endpoints.spec.errors import NotFound
 from studio.access.models import User
 
@@ -31,12 +32,18 @@ class RevisionEntry:
 def revision_history(user: User, deployment: OnlineDeployment) -> list[RevisionEntry]:
     """All revisions, newest first."""
     rows = list(revisions_of(user, deployment))
+    entries = _entries(user, deployment, rows)
+    hide_values(user, deployment.endpoint.name, rows)
+    return entries
+
+
+def _entries(user: User, deployment: OnlineDeployment, rows: Sequence[DeploymentRevision]) -> list[RevisionEntry]:
     running = Counter(instances_of(user, deployment).values_list("revision", flat=True))
     older = [*rows[1:], None]
     return [
         RevisionEntry(
             row=row,
-            changes=differences(before.spec, row.spec) if before else (),
+            changes=shown_differences(user, deployment.endpoint.name, before.spec, row.spec) if before else (),
             instances=running[row.number],
             is_wanted=row.number == deployment.revision,
             is_proven=row.number == deployment.observed_revision,
@@ -51,4 +58,14 @@ def get_revision(user: User, deployment: OnlineDeployment, number: int) -> Deplo
     if row is None:
         raise NotFound(f"The deployment {deployment.name!r} has no revision {number}.")
     row.deployment = deployment
+    hide_values(user, deployment.endpoint.name, [row])
     return row
+
+
+def revision_changes(user: User, deployment: OnlineDeployment, *, before: int, after: int) -> list[Difference]:
+    """What revision `after` has otherwise than `before`."""
+    specs = dict(revisions_of(user, deployment).values_list("number", "spec"))
+    missing = next((number for number in (before, after) if number not in specs), None)
+    if missing is not None:
+        raise NotFound(f"The deployment {deployment.name!r} has no revision {missing}.")
+    return shown_differences(user, deployment.endpoint.name, specs[before], specs[after])

@@ -47,7 +47,7 @@ def frame(user: User, endpoint: str, name: str, tab: str) -> dict[str, object]:
     return {
         "deployment": deployment,
         "endpoint": deployment.endpoint,
-        "revision": selectors.revision_now(deployment),
+        "revision": selectors.shown_revision(user, deployment),
         "tab": tab,
         "traffic_percent": deployment.endpoint.traffic.get(name, 0),
         "may": {word: grants.allows(action, endpoint) for word, action in may.items()},
@@ -80,7 +80,7 @@ def deployment_yaml(request: Request, endpoint: str, name: str) -> HttpResponse:
     """The document that makes this deployment again."""
     context = frame(request.user, endpoint, name, "yaml")
     deployment = selectors.get_deployment(request.user, endpoint, name)
-    context["text"] = document_text(services.document_of(selectors.revision_now(deployment)))
+    context["text"] = document_text(services.document_of(selectors.shown_revision(request.user, deployment)))
     return page(request, "pages/deployments/yaml.html", context)
 
 

@@ -9,7 +9,6 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from endpoints import selectors, services
 from endpoints.models import DeploymentRevision
-from endpoints.spec.differences import differences
 from endpoints.spec.errors import Conflict, Invalid, OutOfQuota
 from studio.access import actions
 from studio.access.policy import require
@@ -28,7 +27,7 @@ def revision_list(request: Request, endpoint: str, name: str) -> HttpResponse:
     before, after = (_chosen(request, word, rows) for word in ("from", "to"))
     context |= {"entries": entries, "before": before, "after": after}
     if before and after:
-        context["changes"] = differences(before.spec, after.spec)
+        context["changes"] = selectors.revision_changes(user, deployment, before=before.number, after=after.number)
     return page(request, "pages/deployments/revisions.html", context)
 
 
@@ -53,7 +52,7 @@ def revision_roll_back(request: Request, endpoint: str, name: str, number: int) 
         else:
             messages.success(request, f"Rolling {endpoint} / {name} back to revision {number}.")
             return go(request, reverse("deployments:detail", args=[endpoint, name]))
-    changes = differences(selectors.revision_now(deployment).spec, goal.spec)
+    changes = selectors.revision_changes(user, deployment, before=deployment.revision, after=goal.number)
     context = {
         "title": f"Roll {name} back to revision {number}?",
         "intro": "Instances are replaced a few at a time; the old ones answer until the new ones are ready.",

@@ -19,7 +19,7 @@ import endpoints.services
 import studio.access
 from endpoints import selectors, services
 from endpoints.models import EnvironmentVersion, OnlineDeployment, Rollout
-from endpoints.selectors import rollouts
+from endpoints.selectors import hiding, rollouts
 from endpoints.services import cancellation, planning, quota_requests
 from endpoints.spec.documents import EnvironmentDocument, ModelDocument, OnlineDeploymentDocument
 from studio.access import actions as may
@@ -309,6 +309,12 @@ SELECTORS: Mapping[str, Verb] = {
     "registry.models_for": Verb((may.MODELS_READ,), lambda w, u: selectors.models_for(u)),
     "registry.model_versions": Verb((may.MODELS_READ,), lambda w, u: selectors.model_versions(u, "diabetes")),
     "registry.get_model_version": Verb((may.MODELS_READ,), lambda w, u: selectors.get_model_version(u, "diabetes")),
+    "hiding.hide_values": Verb((), lambda w, u: hiding.hide_values(u, ENDPOINT, [])),
+    "hiding.shown_differences": Verb((), lambda w, u: hiding.shown_differences(u, ENDPOINT, {}, {})),
+    "online.shown_revision": Verb((), lambda w, u: selectors.shown_revision(u, _deployment())),
+    "revisions.revision_changes": Verb(
+        (may.DEPLOYMENTS_READ,), lambda w, u: selectors.revision_changes(u, _deployment(), before=1, after=1)
+    ),
     "revisions.revision_history": Verb(
         (may.DEPLOYMENTS_READ,), lambda w, u: selectors.revision_history(u, _deployment())
     ),
