@@ -16,7 +16,7 @@ from django.db.models import Q
 from endpoints.assets import AssetStore
 from endpoints.backends import registry
 from endpoints.backends.base import DeploymentRef, Permanent, Temporary
-from endpoints.control import engine
+from endpoints.control import engine, log_retention
 from endpoints.control.clock import SYSTEM_CLOCK, Clock
 from endpoints.control.targets import home
 from endpoints.environments import VenvBuilder
@@ -29,6 +29,8 @@ from endpoints.models import (
     OnlineDeployment,
     Upload,
 )
+from endpoints.selectors.studio_settings import setting
+from studio.access import audit
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +38,6 @@ YOUNG_S = 3600.0
 UPLOADS_KEPT = timedelta(days=1)
 # A complete one may be waiting in somebody's unfinished deployment.
 COMPLETE_UPLOADS_KEPT = timedelta(days=30)
-LOGS_KEPT = timedelta(days=7)
 ENVIRONMENTS_KEPT = timedelta(days=30)
 
 
@@ -45,7 +46,9 @@ def collect(*, clock: Clock = SYSTEM_CLOCK) -> None:
     parts: tuple[Callable[[Clock], None], ...] = (
         remove_orphans,
         remove_uploads,
+        log_retention.keep_within_limits,
         remove_old_instances,
+        forget_audit,
         remove_environments,
         remove_blobs,
         collect_backends,
@@ -99,7 +102,7 @@ def remove_uploads(clock: Clock) -> None:
 
 def remove_old_instances(clock: Clock) -> None:
     """Rows and logs of instances that ended long ago, and logs of deployments that are gone."""
-    horizon = clock.now() - LOGS_KEPT
+    horizon = clock.now() - timedelta(days=setting("log_days"))
     for instance in Instance.objects.filter(ended_at__lt=horizon).select_related("deployment__endpoint"):
         deployment = instance.deployment
         shutil.rmtree(
@@ -112,6 +115,12 @@ def remove_old_instances(clock: Clock) -> None:
             if (endpoint.name, folder.name) not in known and _is_older(folder, horizon):
                 shutil.rmtree(folder, ignore_errors=True)
         _remove_if_empty(endpoint)
+
+
+def forget_audit(clock: Clock) -> None:
+    """Entries of the audit log that are older than they are to be kept; usually they are kept for good."""
+    if days := setting("audit_days"):
+        audit.forget_before(clock.now() - timedelta(days=days))
 
 
 def remove_environments(clock: Clock) -> None:

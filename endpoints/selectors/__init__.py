@@ -20,7 +20,7 @@ from endpoints.selectors.compute import (
 )
 from endpoints.selectors.environments import build_of, environment_versions, environments_for, get_environment_version
 from endpoints.selectors.loans import loan_of, loans_for, loans_of
-from endpoints.selectors.logs import build_log, build_log_sources, deployment_logs, log_sources
+from endpoints.selectors.logs import build_log, build_log_sources, deployment_logs, dropped_logs, log_sources
 from endpoints.selectors.metrics import Mark, cost_per_hour, marks, readings, readings_of, recent_figures, sparks
 from endpoints.selectors.online import (
     authorised_deployment,
@@ -67,6 +67,7 @@ __all__ = [
     "deployment_logs",
     "deployments_of",
     "deployments_using",
+    "dropped_logs",
     "endpoints_for",
     "environment_versions",
     "environments_for",

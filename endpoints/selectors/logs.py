@@ -14,6 +14,7 @@ from django.conf import settings
 from endpoints.backends.instance_logs import INFERENCE_SERVER, STORAGE_INITIALIZER, InstanceLogs
 from endpoints.models import EnvironmentVersion, OnlineDeployment
 from endpoints.selectors.online import authorised_endpoint
+from endpoints.spec.dropped_logs import Dropped, dropped_of
 from endpoints.spec.errors import FieldError, Invalid
 from endpoints.spec.home import Home
 from endpoints.spec.loglines import LogFilter, LogLine, Source, follow, merge, read, tail
@@ -38,6 +39,12 @@ def log_sources(
         raise _invalid("instance_id", f"{instance_id!r} is not the id of an instance.")
     folder = Home(settings.SLIPWAY_HOME).deployment_logs(deployment.endpoint.name, deployment.name)
     return InstanceLogs(folder, instance_id=instance_id or None, container=container).sources
+
+
+def dropped_logs(user: User, deployment: OnlineDeployment) -> Dropped | None:
+    """What the studio dropped of the deployment's logs, by age or size."""
+    authorised_endpoint(user, deployment.endpoint.name, actions.LOGS_READ)
+    return dropped_of(Home(settings.SLIPWAY_HOME).deployment_logs(deployment.endpoint.name, deployment.name))
 
 
 def build_log_sources(user: User, environment_version: EnvironmentVersion) -> Sources:

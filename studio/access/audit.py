@@ -10,8 +10,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.contrib.auth.models import AnonymousUser
+from django.db import transaction
 from django.db.models import QuerySet
 
 from studio.access import actions
@@ -20,6 +22,8 @@ from studio.access.policy import require
 
 SIGN_IN, SIGN_IN_FAILED, SIGN_OUT = "SignIn", "SignInFailed", "SignOut"
 TOKEN_MADE, TOKEN_REVOKED = "TokenMade", "TokenRevoked"  # names of events
+FORGOTTEN = "AuditForgotten"
+SIGNING_IN = (SIGN_IN, SIGN_IN_FAILED, SIGN_OUT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,18 @@ def record(
         address=origin.address,
         door=origin.door,
     )
+
+
+def forget_before(at: datetime) -> int:
+    """Take out what is older, for ever, and write down that it was; returns how much it was. The studio's alone."""
+    with transaction.atomic():
+        old: QuerySet[AuditRecord] = QuerySet(AuditRecord).filter(at__lt=at)  # past the guard that keeps everybody else from it
+        count = old.count()
+        if count:
+            old._raw_delete(using=old.db)
+            summary = f"Forget {count} entries from before {at:%Y-%m-%d %H:%M} UTC, by the studio's setting"
+            record(None, FORGOTTEN, target="audit log", summary=summary)
+    return count
 
 
 def records_for(user: User) -> QuerySet[AuditRecord]:

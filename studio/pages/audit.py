@@ -11,6 +11,8 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.dateparse import parse_date
 from django.views.decorators.http import require_GET
 
+from endpoints import selectors
+from studio.access import audit
 from studio.access.audit import records_for
 from studio.access.models import AuditRecord
 from studio.pages.answers import Request, page
@@ -18,6 +20,7 @@ from studio.pages.lists import matching, page_of, words_of
 
 COLUMNS = ("at", "actor", "action", "target", "summary", "refused", "address", "door", "before", "after")
 OUTCOMES = (("done", "Done"), ("refused", "Refused"))
+KINDS = (("changes", "Changes and keys shown"), ("sign-ins", "Sign-ins"))
 MOST_EXPORTED = 50_000
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -30,6 +33,9 @@ def audit_log(request: Request) -> HttpResponse:
         "words": words_of(request),
         "outcomes": OUTCOMES,
         "outcome": request.GET.get("outcome", ""),
+        "kinds": KINDS,
+        "kind": request.GET.get("kind", ""),
+        "kept_days": selectors.setting("audit_days"),
         "since": request.GET.get("since", ""),
         "query": request.GET.urlencode(),
     }
@@ -42,6 +48,11 @@ def _chosen(rows: QuerySet[AuditRecord], request: HttpRequest) -> QuerySet[Audit
     outcome = request.GET.get("outcome", "")
     if outcome in dict(OUTCOMES):
         found = found.filter(is_refused=outcome == "refused")
+    match request.GET.get("kind", ""):
+        case "sign-ins":
+            found = found.filter(action__in=audit.SIGNING_IN)
+        case "changes":
+            found = found.exclude(action__in=audit.SIGNING_IN)
     try:
         since = parse_date(request.GET.get("since", ""))
     except ValueError:

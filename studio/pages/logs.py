@@ -116,6 +116,7 @@ def _log_context(user: User, deployment: OnlineDeployment, wish: Wish) -> dict[s
     return {
         "lines": list(lines),
         "wish": wish,
+        "dropped": selectors.dropped_logs(user, deployment),
         "levels": LEVELS,
         "spans": [(span, words) for span, (_, words) in SPANS.items()],
         "request_url": f"?{urlencode({'deployment': deployment.name, 'container': wish.container, 'request': ''})}",

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import csv
+from datetime import timedelta
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from endpoints import services
+from endpoints.control.clock import SYSTEM_CLOCK
+from endpoints.control.garbage import forget_audit
 from endpoints.models import OnlineEndpoint
 from studio.access.models import AuditRecord, User
 from studio.access.roles import assign
@@ -101,3 +105,24 @@ def test_whoever_may_not_read_it_is_offered_nothing(stefan: User, risk: OnlineEn
     scientist = world.person("mara")
     assign("AzureML Data Scientist", scientist)
     assert reverse("operations:audit") not in visiting(scientist).get(reverse("operations:list")).text
+
+
+def test_sign_ins_are_a_list_of_their_own(olivia: User, risk: OnlineEndpoint) -> None:
+    client = visiting(olivia)
+    client.post(reverse("endpoints:keys", args=RISK))
+    signs = client.get(reverse("operations:audit-csv"), {"kind": "sign-ins"}).text
+    changes = client.get(reverse("operations:audit-csv"), {"kind": "changes"}).text
+    assert "SignIn" in signs and "listKeys" not in signs
+    assert "listKeys" in changes and "SignIn" not in changes
+
+
+def test_entries_are_forgotten_when_they_are_older_than_set(olivia: User, risk: OnlineEndpoint) -> None:
+    then = timezone.now() - timedelta(days=31)
+    AuditRecord(actor="mara", action="SignIn", at=then).save()
+    forget_audit(SYSTEM_CLOCK)
+    assert AuditRecord.objects.filter(actor="mara").exists()
+    services.set_studio_settings(olivia, values={"audit_days": 30})
+    forget_audit(SYSTEM_CLOCK)
+    assert not AuditRecord.objects.filter(actor="mara").exists()
+    assert (last().actor, last().action) == ("", "AuditForgotten")
+    assert "kept for 30 days" in visiting(olivia).get(reverse("operations:audit")).text

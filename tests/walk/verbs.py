@@ -274,6 +274,7 @@ SELECTORS: Mapping[str, Verb] = {
     "environments.build_of": Verb((may.ENVIRONMENTS_READ,), lambda w, u: selectors.build_of(u, _environment())),
     "loans.loans_for": Verb((may.QUOTA_READ,), lambda w, u: selectors.loans_for(u)),
     "logs.log_sources": Verb((may.LOGS_READ,), lambda w, u: selectors.log_sources(u, _deployment())),
+    "logs.dropped_logs": Verb((may.LOGS_READ,), lambda w, u: selectors.dropped_logs(u, _deployment())),
     "logs.build_log_sources": Verb(
         (may.ENVIRONMENTS_READ,), lambda w, u: selectors.build_log_sources(u, _environment())
     ),
