@@ -76,7 +76,8 @@ def record(
 def forget_before(at: datetime) -> int:
     """Take out what is older, for ever, and write down that it was; returns how much it was. The studio's alone."""
     with transaction.atomic():
-        old: QuerySet[AuditRecord] = QuerySet(AuditRecord).filter(at__lt=at)  # past the guard that keeps everybody else from it
+        # Past the guard that keeps everybody else from it.
+        old: QuerySet[AuditRecord] = QuerySet(AuditRecord).filter(at__lt=at)
         count = old.count()
         if count:
             old._raw_delete(using=old.db)

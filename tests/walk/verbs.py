@@ -21,6 +21,8 @@ from endpoints import selectors, services
 from endpoints.models import EnvironmentVersion, OnlineDeployment, Rollout
 from endpoints.selectors import hiding, rollouts
 from endpoints.services import cancellation, planning, quota_requests
+from endpoints.services.comparisons import reset_comparison
+from endpoints.services.promotion import promote_shadow
 from endpoints.spec.documents import EnvironmentDocument, ModelDocument, OnlineDeploymentDocument
 from studio.access import actions as may
 from studio.access import assignments, audit, custom_roles, people, tokens
@@ -199,6 +201,8 @@ SERVICES: Mapping[str, Verb] = {
         (may.QUOTA_WRITE,),
         lambda w, u: quota_requests.decline_quota_request(u, request_id=w.word(u, "quota", "request_id"), note="No."),
     ),
+    "comparisons.reset_comparison": Verb((may.ENDPOINTS_WRITE,), lambda w, u: reset_comparison(u, name=ENDPOINT)),
+    "promotion.promote_shadow": Verb((may.ENDPOINTS_WRITE,), lambda w, u: promote_shadow(u, name=ENDPOINT)),
     "registry.register_model": Verb(
         (may.MODELS_WRITE,), lambda w, u: services.register_model(u, name="walked", upload=w.word(u, "", "upload_id"))
     ),
