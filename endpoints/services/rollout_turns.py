@@ -15,7 +15,7 @@ from endpoints.control.canary import Decision, Reason, Standing, Step, decide
 from endpoints.models import OnlineEndpoint, Rollout, RolloutStage
 from endpoints.services import rollout_moves as moves
 from endpoints.services.rollout_clearing import clear_away
-from endpoints.services.rollout_figures import Look, close_figures, evidence_of, known_values, log_lines, look
+from endpoints.services.rollout_figures import close_figures, evidence_of, known_values, log_lines, look
 from endpoints.spec.errors import SlipwayError
 from endpoints.spec.states import RolloutState, StepState
 from studio.access import actions
@@ -47,6 +47,8 @@ def take_turn(rollout: Rollout, *, now: datetime) -> Decision:
     if decision.step is Step.WAIT:
         _remember(rollout, baseline, decision.text)
         return decision
+    # Whoever sees the end sees its evidence: what takes a moment is read before the rows are held.
+    log = log_lines(rollout, stage.started_at or now) if decision.step is Step.BACK else []
     with transaction.atomic():
         endpoint = OnlineEndpoint.objects.select_for_update().get(pk=rollout.endpoint_id)
         held = Rollout.objects.select_for_update(of=("self",)).get(pk=rollout.pk)
@@ -56,8 +58,11 @@ def take_turn(rollout: Rollout, *, now: datetime) -> Decision:
         stage = moves.stage_now(held)
         found = look(held, stage, now=now)
         decision = decide(plan, _standing(held, stage, now), found.facts)
-        _carry_out(held, endpoint, decision, found, now)
-    _afterwards(held, stage, decision)
+        if decision.step is Step.BACK:
+            held.evidence = {**evidence_of(decision, found), "log": log}
+        _carry_out(held, endpoint, decision, now)
+    if decision.step is Step.FINISH and held.state == RolloutState.SUCCEEDED:
+        clear_away(held)
     return decision
 
 
@@ -75,7 +80,7 @@ def _remember(rollout: Rollout, baseline: dict[str, float], text: str) -> None:
         rollout.baseline, rollout.text = baseline, text
 
 
-def _carry_out(rollout: Rollout, endpoint: OnlineEndpoint, decision: Decision, found: Look, now: datetime) -> None:
+def _carry_out(rollout: Rollout, endpoint: OnlineEndpoint, decision: Decision, now: datetime) -> None:
     """Write what was decided. The rows are held."""
     match decision.step:
         case Step.WAIT:
@@ -84,9 +89,9 @@ def _carry_out(rollout: Rollout, endpoint: OnlineEndpoint, decision: Decision, f
             moves.leave_stage(rollout, StepState.SKIPPED, decision.text, now=now)
             moves.finish(rollout, RolloutState.ENDED, decision.text, now=now, reason=decision.reason)
         case Step.BACK:
-            rollout.evidence = evidence_of(decision, found)
             rollout.save(update_fields=["evidence"])
             moves.go_back(rollout, endpoint, decision.reason or Reason.NOT_POSSIBLE, decision.text, now=now)
+            close_figures(rollout, now=now)
         case Step.NEXT | Step.FINISH:
             _go_on(rollout, endpoint, decision, now)
 
@@ -104,13 +109,3 @@ def _go_on(rollout: Rollout, endpoint: OnlineEndpoint, decision: Decision, now: 
         moves.enter_stage(rollout, endpoint, rollout.stage + 1, now=now)
     else:
         moves.finish(rollout, RolloutState.SUCCEEDED, "Every stage passed with every gate holding.", now=now)
-
-
-def _afterwards(rollout: Rollout, stage: RolloutStage, decision: Decision) -> None:
-    """What may take a moment, once the split is where it belongs."""
-    if decision.step is Step.FINISH and rollout.state == RolloutState.SUCCEEDED:
-        clear_away(rollout)
-    if decision.step is Step.BACK and rollout.evidence is not None and stage.started_at:
-        close_figures(rollout, now=rollout.finished_at or stage.started_at)
-        evidence = {**rollout.evidence, "log": log_lines(rollout, stage.started_at)}
-        Rollout.objects.filter(pk=rollout.pk).update(evidence=evidence)

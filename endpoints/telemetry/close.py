@@ -53,6 +53,10 @@ LONGEST_CLOSE_S = 900
 CHART_STEPS = 60
 
 
+# What a gate may guard: name, what it says, unit.
+GATE_METRICS = tuple((one.name, one.text, one.unit) for one in METRICS.values() if one.name not in _OF_ALL_ENDPOINTS)
+
+
 def gate_metric(word: str, *, field_name: str) -> Metric:
     """The metric a gate names. Raises Invalid for a word that is none, or that no single deployment has."""
     name = SHORT_NAMES.get(word.lower(), word)

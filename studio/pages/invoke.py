@@ -224,6 +224,11 @@ def _sample(user: User, deployments: list[OnlineDeployment], chosen: str) -> str
     return bodies.EMPTY_SAMPLE
 
 
+def sample_request(user: User, deployment: OnlineDeployment) -> str:
+    """A request to begin with, for one deployment."""
+    return _sample(user, [deployment], deployment.name)
+
+
 def _swagger(user: User, deployment: OnlineDeployment) -> object:
     """The swagger document of a ready instance, None where there is none within a moment."""
     instance = selectors.instances_of(user, deployment).filter(state=InstanceState.READY).first()

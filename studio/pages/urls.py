@@ -24,6 +24,7 @@ from studio.pages import (
     quota,
     quota_requests,
     revisions,
+    rollouts,
     session,
     studio_settings,
     tokens,
@@ -40,6 +41,14 @@ endpoint_urls: Patterns = [
     path("endpoints/<str:name>/delete/", endpoints.endpoint_delete, name="delete"),
     path("endpoints/<str:name>/settings/", endpoints.endpoint_settings, name="settings"),
     path("endpoints/<str:name>/traffic/", endpoints.endpoint_traffic, name="traffic"),
+    path("endpoints/<str:name>/rollout/", rollouts.rollout, name="rollout"),
+    path("endpoints/<str:name>/rollout/shift/", rollouts.shift, name="rollout-shift"),
+    path("endpoints/<str:name>/rollout/start/", rollouts.start, name="rollout-start"),
+    path("endpoints/<str:name>/rollout/<int:number>/", rollouts.rollout_one, name="rollout-one"),
+    *(
+        path(f"endpoints/<str:name>/rollout/<int:number>/{verb}/", rollouts.act, {"verb": verb}, name=f"rollout-{verb}")
+        for verb in ("pause", "resume", "promote", "abort")
+    ),
     path("endpoints/<str:name>/test/", invoke.test_panel, name="test"),
     path("endpoints/<str:name>/test/log/<uuid:request_id>/", invoke.test_log, name="test-log"),
     path("endpoints/<str:name>/logs/", logs.endpoint_logs, name="logs"),

@@ -27,7 +27,7 @@ from studio.wizards.shares import shares_of
 from studio.wizards.steps.base import Step
 
 TITLES = progress.TITLES
-WISHES = ("model", "endpoint")
+WISHES = ("model", "endpoint", "like")
 
 
 class DeployWizard(NamedUrlWizardView):  # type: ignore[misc]

@@ -42,6 +42,7 @@ PAGES = [
     Page("endpoints:delete", RISK, 403, "data-fragment"),
     Page("endpoints:logs", RISK, 404),
     Page("endpoints:metrics", RISK, 404, "data-fragment"),
+    Page("endpoints:rollout", RISK, 404, "data-fragment"),
     Page("endpoints:consume", RISK, 404),
     Page("endpoints:activity", RISK, 404),
     Page("endpoints:regenerate-key", (*RISK, "primary"), 403, "data-fragment"),

@@ -14,6 +14,7 @@ from endpoints.spec.errors import SlipwayError
 from endpoints.spec.names import asset_name_problem, version_problem
 from studio.access.models import User
 from studio.forms.fields import SlimForm
+from studio.wizards import likeness
 from studio.wizards.answers import Answers, StoredUpload
 
 Option = tuple[str, str]
@@ -22,13 +23,17 @@ Options = list[Option | tuple[str, list[Option]]]
 
 
 class Step(SlimForm):
-    """A step's form. `so_far` holds the answers of the steps before it; `wish` the entry link's query."""
+    """A step's form. `so_far` holds the answers of the steps before it; `wish` the entry link's query.
+
+    like: what the deployment named there is made of.
+    """
 
     def __init__(self, *args: Any, user: User, so_far: Answers, wish: Mapping[str, str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.user = user
         self.so_far = so_far
         self.wish = wish
+        self.like = likeness.pattern(user, wish)
         self.prepare()
 
     def prepare(self) -> None:

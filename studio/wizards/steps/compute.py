@@ -10,6 +10,7 @@ from django.conf import settings
 
 from endpoints import selectors, services
 from endpoints.spec.documents import MAX_INSTANCES_PER_DEPLOYMENT, Probe, RequestSettings
+from studio.wizards import likeness
 from studio.wizards.answers import Answers, ComputeAnswer
 from studio.wizards.capacity import Capacity, QuotaSum, SizeOption, capacity_of
 from studio.wizards.steps.base import Step
@@ -58,6 +59,8 @@ class ComputeStep(Step):
     def prepare(self) -> None:
         self.capacity: Capacity = capacity_of(self.user)
         self.choose("instance_type", [(option.name, option.name) for option in self.capacity.options])
+        if self.like:
+            self.suggest(**likeness.compute_of(self.like))
         self.suggest(instance_type=self.capacity.recommended)
         if services.backend_trouble("docker"):
             del self.fields["backend"]

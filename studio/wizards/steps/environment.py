@@ -17,7 +17,7 @@ from endpoints.spec.errors import Forbidden, SlipwayError
 from studio.access import actions
 from studio.access.policy import is_allowed
 from studio.templatetags.look import age_words
-from studio.wizards import files, starter
+from studio.wizards import files, likeness, starter
 from studio.wizards.answers import Answers, CodeAnswer, EnvironmentAnswer, EnvironmentKind
 from studio.wizards.definitions import ENVIRONMENT_VARIABLE, definition_errors, script_error
 from studio.wizards.steps.base import Option, Options, Step, upload_title
@@ -100,6 +100,11 @@ class EnvironmentStep(Step):
             kinds.insert(0, ("model", "From the model"))
             self.suggest(code="none")
         self.choose("environment", kinds)
+        if self.like:
+            suggested = likeness.environment_of(self.like)
+            if suggested.get("environment") in {kind for kind, _ in kinds}:
+                self.suggest(**suggested)
+            self.suggest(**likeness.script_of(self.like), **likeness.variables_of(self.like))
         self._offer_no_script(is_needless=is_mlflow or self._has_own_servers)
         main_file = self.so_far.model.main_file if self.so_far.model else ""
         self.suggest(

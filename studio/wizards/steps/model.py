@@ -13,7 +13,7 @@ from endpoints.spec.documents import MLFLOW
 from endpoints.spec.errors import Forbidden, SlipwayError
 from studio.access import actions
 from studio.access.policy import is_allowed
-from studio.wizards import files
+from studio.wizards import files, likeness
 from studio.wizards.answers import Answers, ModelAnswer
 from studio.wizards.starter import has_mlmodel, model_file
 from studio.wizards.steps.base import Option, Options, Step, upload_title
@@ -58,7 +58,8 @@ class ModelStep(Step):
         if is_allowed(self.user, actions.MODELS_WRITE):
             sources.append(("upload", "Upload a model"))
         self.choose("source", [*sources, ("none", "No model")])
-        if wish := self._wished():
+        wish = self._wished() or (likeness.model_of(self.like) if self.like else "")
+        if wish:
             self.suggest(source="registered", registered=wish)
         self.suggest(source=sources[0][0] if sources else "none")
         self.stored = files.find(self.user, str(self["upload"].value() or ""), "model")
