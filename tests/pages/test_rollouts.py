@@ -12,6 +12,7 @@ from studio.access.models import User
 from studio.forms.rollouts import RolloutForm
 from tests.pages.conftest import visiting
 from tests.services import rollouts as scene
+from tests.services import world
 
 PAGE = "/endpoints/risk/rollout/"
 PAIR = {"old": "blue", "new": "green"}
@@ -58,7 +59,7 @@ def test_the_old_one_can_be_deleted_only_when_it_has_nothing_left(browser: Clien
 
 
 def test_a_share_they_do_not_have_is_refused_at_the_field(browser: Client, owner: User) -> None:
-    scene.world.deploy(owner, name="red")
+    world.deploy(owner, name="red")
     services.set_traffic(owner, name="risk", traffic={"blue": 60, "red": 40})
     answer = browser.post(f"{PAGE}shift/", {**PAIR, "percent": 70})
     assert answer.status_code == 422
