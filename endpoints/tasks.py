@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import logging
+
 from celery import shared_task
 from django.utils import timezone
 
-from endpoints.control import environments, garbage, reconcile, sweep
+from endpoints import services
+from endpoints.control import autoscaling, environments, garbage, reconcile, sweep
 from endpoints.services import loans, rollout_turns
-from endpoints.telemetry import intake, pairs, rollups, samples
+from endpoints.spec.errors import SlipwayError
+from endpoints.spec.wakes import Wake
+from endpoints.telemetry import heartbeats, intake, pairs, rollups, samples
+from studio.access.programs import AUTOSCALER, program
+
+logger = logging.getLogger(__name__)
 
 
 @shared_task(name="endpoints.tasks.reconcile_deployment")
@@ -74,8 +82,9 @@ def roll_up() -> None:
 
 @shared_task(name="endpoints.tasks.forget_telemetry")
 def forget_telemetry() -> None:
-    """Delete what was measured long ago."""
+    """Delete what was measured, and decided, long ago."""
     rollups.forget(now=timezone.now())
+    autoscaling.forget_decisions(now=timezone.now())
 
 
 @shared_task(name="endpoints.tasks.guard_rollouts")
@@ -85,3 +94,31 @@ def guard_rollouts() -> None:
         return
     take_counters()
     rollout_turns.take_turns(now=timezone.now())
+
+
+@shared_task(name="endpoints.tasks.autoscale")
+def autoscale() -> None:
+    """Look at every deployment with a scaling policy, and do what it says. One that fails does not stop the others."""
+    now = timezone.now()
+    redis = intake.connect()
+    try:
+        is_heard = heartbeats.are_counts_fresh(redis, now=now)
+    finally:
+        redis.close()
+    for say in autoscaling.verdicts(now=now, is_heard=is_heard):
+        try:
+            services.apply_verdict(
+                program(AUTOSCALER), endpoint=say.endpoint, name=say.deployment, count=say.count, verdict=say.verdict
+            )
+        except SlipwayError as refusal:
+            logger.warning("Not scaled: %s/%s: %s", say.endpoint, say.deployment, refusal.message)
+
+
+def wake(asked: Wake) -> None:
+    """Wake a deployment that requests wait for; not a task, for a task would wait behind others."""
+    try:
+        services.wake_deployment(
+            program(AUTOSCALER), endpoint=asked.endpoint, name=asked.deployment, reason="A request came."
+        )
+    except SlipwayError as refusal:
+        logger.warning("Not woken: %s/%s: %s", asked.endpoint, asked.deployment, refusal.message)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import threading
 from typing import Any
 
 from celery import Celery
-from celery.signals import beat_init, worker_ready
+from celery.signals import beat_init, worker_ready, worker_shutting_down
 from django.conf import settings
 
 from studio.schedule import RECURRING, mark_ready, queue_settings
@@ -26,9 +27,35 @@ app.conf.update(
 app.autodiscover_tasks(["endpoints"])
 
 
+_is_over = threading.Event()
+
+
 @worker_ready.connect
 def _worker_is_ready(**_: Any) -> None:
+    threading.Thread(target=_listen_for_wakes, name="wakes", daemon=True).start()
     mark_ready(settings.SLIPWAY_HOME, "worker")
+
+
+def _listen_for_wakes() -> None:
+    from django.db import connection
+
+    from endpoints import tasks
+    from endpoints.control import wakes
+    from endpoints.spec.wakes import Wake
+    from endpoints.telemetry import intake
+
+    def act(wake: Wake) -> None:
+        try:
+            tasks.wake(wake)
+        finally:
+            connection.close()  # this thread has no task's end at which Celery would
+
+    wakes.listen(intake.connect, act, _is_over)
+
+
+@worker_shutting_down.connect
+def _worker_ends(**_: Any) -> None:
+    _is_over.set()
 
 
 @beat_init.connect

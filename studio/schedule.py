@@ -13,6 +13,7 @@ RECURRING: dict[str, dict[str, Any]] = {
     "rollouts": {"task": "endpoints.tasks.guard_rollouts", "schedule": 1.0, "options": {"expires": 2}},
     "loans": {"task": "endpoints.tasks.look_after_loans", "schedule": 5.0, "options": {"expires": 5}},
     "pairs": {"task": "endpoints.tasks.take_pairs", "schedule": 3.0, "options": {"expires": 6}},
+    "autoscale": {"task": "endpoints.tasks.autoscale", "schedule": 5.0, "options": {"expires": 5}},
     "samples": {"task": "endpoints.tasks.sample_instances", "schedule": 10.0, "options": {"expires": 10}},
     "rollups": {"task": "endpoints.tasks.roll_up", "schedule": 15.0, "options": {"expires": 30}},
     "old-telemetry": {"task": "endpoints.tasks.forget_telemetry", "schedule": 1800.0, "options": {"expires": 1800}},

@@ -63,6 +63,7 @@ class DeploymentFacts(serializers.Serializer[OnlineDeployment]):
     stop_reason = serializers.CharField()
     revision = serializers.IntegerField()
     ready_instances = serializers.IntegerField()
+    is_asleep = serializers.BooleanField()
     failure = serializers.JSONField(allow_null=True)
     warnings = serializers.ListField(child=serializers.CharField())
     created_at = serializers.DateTimeField()
@@ -75,7 +76,8 @@ class DeploymentOut(DeploymentFacts):
 
     def to_representation(self, instance: OnlineDeployment) -> dict[str, Any]:
         revision = selectors.shown_revision(self.context["user"], instance)
-        return {**services.document_of(revision), **super().to_representation(instance)}
+        known = {"id": f"/onlineEndpoints/{instance.endpoint.name}/deployments/{instance.name}"}
+        return {**known, **services.document_of(revision), **super().to_representation(instance)}
 
 
 class DeploymentDetail(DeploymentOut):

@@ -19,6 +19,10 @@ _GROUPS = {
     "account": "Accepted for scripts written for Azure.",
     "endpoint": "The verbs of 2021, when an endpoint's document held its deployments.",
     "environment": "What the user's code runs in: an image, conda or pip packages, and their build.",
+    "monitor": "What watches over deployments and acts by itself.",
+    "monitor autoscale": "How many instances, when: by rules, by the week, to zero.",
+    "monitor autoscale profile": "Other bounds on some days of the week.",
+    "monitor autoscale rule": "When to add and take away instances.",
     "model": "Trained models: files under a name and a version.",
     "online-deployment": "What runs behind an endpoint: a model, code, an environment and instances.",
     "loan": "Cores of the shared pool, lent to deployments for a time.",
@@ -72,6 +76,27 @@ _EXAMPLES = {
     "online-deployment rollback": (
         "Go back to the first revision",
         "slipway online-deployment rollback -n blue -e my-endpoint --revision 1",
+    ),
+    "monitor autoscale create": (
+        "Between 2 and 5 instances",
+        (
+            "slipway monitor autoscale create -n my-scaling --resource my-endpoint/blue "
+            "--min-count 2 --max-count 5 --count 2"
+        ),
+    ),
+    "monitor autoscale rule create": (
+        "Two more when the CPU is busy",
+        (
+            "slipway monitor autoscale rule create --autoscale-name my-scaling "
+            '--condition "CpuUtilizationPercentage > 70 avg 5m" --scale out 2'
+        ),
+    ),
+    "monitor autoscale profile create": (
+        "Two at weekends",
+        (
+            "slipway monitor autoscale profile create -n weekend --autoscale-name my-scaling "
+            '--recurrence week sat sun --timezone "Pacific Standard Time" --min-count 2 --count 2 --max-count 2'
+        ),
     ),
     "online-deployment get-logs": (
         "Follow the log of all instances",

@@ -9,10 +9,12 @@ from knack.commands import CLICommandsLoader, CommandGroup
 
 from endpoints.cli.tables import (
     assets_table,
+    decisions_table,
     deployments_table,
     endpoints_table,
     loans_table,
     plan_table,
+    policies_table,
     revisions_table,
     rollouts_table,
     settings_table,
@@ -22,24 +24,24 @@ _ROOM = "endpoints.cli.commands"
 
 # Every long flag there is, for the check of `-name`; kept in step with the flags below by a test.
 _WORDS = (  # a line a letter, so that two changes rarely meet
-    "add against all-traffic auth-mode "
+    "add against all-traffic auth-mode autoscale-name "
     "build-context "
-    "conda-file container "
-    "debug defaults deployment deployment-file deployment-name description dockerfile-path download-path "
-    "endpoint-name "
+    "condition conda-file container cooldown copy-rules count "
+    "debug defaults deployment deployment-file deployment-name description disabled dockerfile-path download-path "
+    "enabled end endpoint-name "
     "file follow force-string "
     "help hours "
-    "image include-archived instance "
+    "idle-timeout image include-archived index instance "
     "key-type "
     "label lines list-defaults "
-    "mirror-traffic "
+    "max-count min-count mirror-traffic "
     "name no-wait note "
     "only-show-errors os-type output "
-    "path prune "
+    "path profile-name prune "
     "query "
-    "remove request-file resource-group revision rollout "
-    "set shared-pool-hours skip-script-validation subscription "
-    "traffic type "
+    "recurrence remove request-file resource resource-group revision rollout "
+    "scale set shared-pool-hours skip-script-validation start subscription "
+    "timezone top traffic type "
     "value verbose version "
     "workspace-name "
     "yes "
@@ -65,8 +67,11 @@ class Loader(CLICommandsLoader):  # type: ignore[misc]
         with _group(self, "online-deployment", "deployments", deployments_table) as group:
             for verb in ("create", "show", "list", "update", "rollback", "cancel", "retry", "start", "get-logs"):
                 group.command(verb, _function(verb))
+            for verb in ("wake", "sleep"):
+                group.command(verb, verb)
             group.command("revisions", "revisions", table_transformer=revisions_table)
             group.command("delete", "delete", confirmation="Delete the deployment?")
+        self._autoscale()
         with _group(self, "", "planning", plan_table) as group:
             group.command("plan", "plan")
             group.command("apply", "apply")
@@ -98,6 +103,17 @@ class Loader(CLICommandsLoader):  # type: ignore[misc]
                 group.command(verb, _function(verb))
             for verb in extra:
                 group.command(verb, _function(verb), table_transformer=None)
+
+    def _autoscale(self) -> None:
+        with _group(self, "monitor autoscale", "scaling", policies_table) as group:
+            for verb in ("create", "show", "list", "update", "enable", "disable"):
+                group.command(verb, _function(verb))
+            group.command("delete", "delete", confirmation="Remove the scaling policy?")
+            group.command("decisions", "decisions", table_transformer=decisions_table)
+        for noun, verbs in (("rule", ("create", "list", "delete")), ("profile", ("create", "list", "show", "delete"))):
+            with _group(self, f"monitor autoscale {noun}", "scaling", None) as group:
+                for verb in verbs:
+                    group.command(verb, f"{noun}_{verb}")
 
     def load_arguments(self, command: str) -> None:
         with ArgumentsContext(self, "") as flags:
@@ -136,6 +152,8 @@ class Loader(CLICommandsLoader):  # type: ignore[misc]
         with ArgumentsContext(self, "setting") as flags:
             flags.argument("value", options_list=["--value"], type=int, help="The number; of yes/no settings 1 is yes.")
             flags.argument("note", options_list=["--note"], help="Why, for the history.")
+        with ArgumentsContext(self, "monitor autoscale") as flags:
+            _scaling(flags)
         with ArgumentsContext(self, "configure") as flags:
             flags.argument("defaults", options_list=["--defaults", "-d"], nargs="+", help="name=value pairs to save.")
             flags.argument("list_defaults", options_list=["--list-defaults", "-l"], help="Show what is saved.")
@@ -209,6 +227,31 @@ def _endpoint_2021(flags: Any) -> None:
     flags.argument("deployment", options_list=["--deployment", "-d"], help="One deployment of the endpoint.")
     flags.argument("deployment_file", help="A YAML document of that deployment alone.")
     flags.argument("endpoint_type", options_list=["--type", "-t"], help="online; there are no others here.")
+
+
+def _scaling(flags: Any) -> None:
+    flags.argument("autoscale_name", options_list=["--autoscale-name"], help="The policy's name.")
+    flags.argument("endpoint_name", options_list=["--endpoint-name", "-e"], help="The deployment's endpoint.")
+    flags.argument("resource", options_list=["--resource"], help="A resource id, or <endpoint>/<deployment>.")
+    flags.argument("count", options_list=["--count"], type=int, help="Instances where no rule decides.")
+    flags.argument("min_count", options_list=["--min-count"], type=int, help="The fewest instances; 0 lets it sleep.")
+    flags.argument("max_count", options_list=["--max-count"], type=int, help="The most instances.")
+    flags.argument("idle_timeout", help="Without requests for so long it sleeps, for example 10m.")
+    flags.argument("enabled", options_list=["--enabled"], choices=["true", "false"], help="Switch it on or off.")
+    flags.argument("disabled", help="Make it, but leave it off.")
+    flags.argument(
+        "condition", options_list=["--condition"], nargs="+", help='For example "CpuUtilizationPercentage > 70 avg 5m".'
+    )
+    flags.argument("scale", options_list=["--scale"], nargs="+", help="out 2, in 1, out 50% or to 4.")
+    flags.argument("cooldown", options_list=["--cooldown"], type=int, help="Minutes to wait after a change.")
+    flags.argument("index", options_list=["--index"], nargs="+", help="Which rules, from 0; * for all.")
+    flags.argument("recurrence", options_list=["--recurrence", "-r"], nargs="+", help="For example: week sat sun.")
+    flags.argument("timezone", help="By its IANA or Windows name.")
+    flags.argument("start", help="From this time of the day, 00:00.")
+    flags.argument("end", help="To this time of the day, 23:59.")
+    flags.argument("copy_rules", help="Accepted and ignored: rules hold in every profile.")
+    flags.argument("profile_name", help="Accepted for the default profile.")
+    flags.argument("top", options_list=["--top"], type=int, help="How many.")
 
 
 def _logs(flags: Any) -> None:

@@ -124,6 +124,36 @@ def rollouts_table(result: Rows) -> list[Row]:
     )
 
 
+def policies_table(result: Rows) -> list[Row]:
+    return _rows(
+        result,
+        lambda scaling: {
+            "Name": scaling.get("name"),
+            "Deployment": f"{scaling.get('endpoint_name')}/{scaling.get('deployment_name')}",
+            "Enabled": "yes" if (scaling.get("policy") or {}).get("enabled") else "no",
+            "State": scaling.get("state"),
+            "Instances": scaling.get("instance_count"),
+            "Minimum": scaling.get("minimum"),
+            "Maximum": scaling.get("maximum"),
+            "Schedule": scaling.get("schedule"),
+        },
+    )
+
+
+def decisions_table(result: Rows) -> list[Row]:
+    return _rows(
+        result,
+        lambda decision: {
+            "At": decision.get("last_at"),
+            "Cause": decision.get("cause"),
+            "Before": decision.get("before"),
+            "Wanted": decision.get("wanted"),
+            "Given": decision.get("given"),
+            "Reason": decision.get("reason"),
+        },
+    )
+
+
 def assets_table(result: Rows) -> list[Row]:
     return _rows(
         result,

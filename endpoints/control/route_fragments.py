@@ -27,11 +27,13 @@ from endpoints.spec.routes import (
     Comparison,
     DeploymentRoute,
     EndpointRoute,
+    HoldRules,
     InstanceRoute,
     Mirror,
     StickyKey,
     TokenRules,
 )
+from endpoints.spec.scaling_policy import stored_policy
 from endpoints.spec.states import InstanceState
 
 
@@ -154,6 +156,8 @@ def _deployment_route(
     deployment: OnlineDeployment, run: RunSettings, instances: tuple[InstanceRoute, ...]
 ) -> DeploymentRoute:
     requests = run.requests
+    policy = stored_policy(deployment.scaling)
+    may_sleep = not deployment.stopped_at and (deployment.is_asleep or (policy is not None and policy.may_sleep))
     return DeploymentRoute(
         name=deployment.name,
         instances=instances,
@@ -164,7 +168,17 @@ def _deployment_route(
         scoring_path=run.paths.scoring,
         revision=_served_revision(deployment),
         stopped=deployment.stop_reason if deployment.stopped_at else "",
+        hold=(policy.hold if policy else HoldRules()) if may_sleep else None,
+        trouble=_trouble(deployment) if may_sleep and not instances else "",
     )
+
+
+def _trouble(deployment: OnlineDeployment) -> str:
+    """Why requests would wait in vain for an instance."""
+    if deployment.is_asleep:
+        return deployment.wake_trouble
+    failure: Mapping[str, str] = deployment.failure or {}
+    return failure.get("message", "") if deployment.observed_generation >= deployment.generation else ""
 
 
 def _ready_instances(names: Collection[str] | None) -> dict[int, list[InstanceRoute]]:

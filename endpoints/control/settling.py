@@ -48,6 +48,7 @@ def give_up(deployment: OnlineDeployment, failure: Failure, clock: Clock) -> Non
             traffic_when_ready=None,
             attempts=0,
         )
+        routes.publish([deployment.endpoint.name])
         progress_of(deployment).finish(failure, now=clock.now())
 
 
@@ -94,6 +95,7 @@ def show_crash_loop(deployment: OnlineDeployment, sights: Sequence[Sight]) -> No
     failure = max(failed, key=lambda row: row.ended_at or row.created_at).failure
     if deployment.failure != failure:
         OnlineDeployment.objects.filter(pk=deployment.pk).update(failure=failure)
+        routes.publish([deployment.endpoint.name])
 
 
 def clear_trouble(deployment: OnlineDeployment) -> None:
@@ -101,3 +103,4 @@ def clear_trouble(deployment: OnlineDeployment) -> None:
     is_proven = deployment.observed_revision == deployment.revision
     if is_proven and (deployment.failure or deployment.attempts):
         OnlineDeployment.objects.filter(pk=deployment.pk).update(failure=None, attempts=0)
+        routes.publish([deployment.endpoint.name])

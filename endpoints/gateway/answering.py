@@ -58,6 +58,8 @@ class Answering(Sink):
         "deployment",
         "endpoint",
         "head",
+        "held_since",
+        "hold_deadline",
         "instance",
         "is_answered",
         "is_body_complete",
@@ -106,6 +108,8 @@ class Answering(Sink):
         self.reason = ""
         self.sent_at = 0.0
         self.queue_deadline = 0.0
+        self.held_since = 0.0
+        self.hold_deadline = 0.0  # 0: it is not held
         self._attempts = 0
         self._cors = b""
         self._framing = _AS_IT_IS
@@ -334,7 +338,9 @@ class Answering(Sink):
         """The client connection's deadline has passed while this request was on its way."""
         if self.is_tunnel:
             return
-        if self.is_answered:
+        if self.hold_deadline and self.is_body_complete:
+            self.client.arm(self.hold_deadline + 1)  # the room turns it away before that
+        elif self.is_answered:
             is_held = self.throttle is not None and self.throttle.is_waiting
             if is_held or self.answer_bytes != self._progress:
                 self._arm_stream()
@@ -368,6 +374,8 @@ class Answering(Sink):
                 self.model_seconds = now - self.sent_at
         if self.is_taken:
             self.instance.leave()
+        if self.hold_deadline and self.deployment.room is not None:
+            self.deployment.room.leave(self)
         if self._is_entered:
             deployment = self.deployment
             deployment.leave()

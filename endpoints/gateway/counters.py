@@ -8,7 +8,7 @@ from math import log
 from time import time
 from typing import Final
 
-from endpoints.spec.counters import KEPT_SECONDS, CounterBatch, Gauge, Series, SeriesKey
+from endpoints.spec.counters import KEPT_SECONDS, CounterBatch, Gauge, Held, Series, SeriesKey
 from endpoints.spec.histogram import BUCKETS_PER_LOG, Histogram
 
 _BUCKETS_PER_LOG: Final = BUCKETS_PER_LOG
@@ -108,14 +108,14 @@ class Counters:
             series = self._series[key] = Series(**key._asdict())
         return series
 
-    def take_batch(self, gauges: Iterable[Gauge] = ()) -> CounterBatch | None:
+    def take_batch(self, gauges: Iterable[Gauge] = (), held: tuple[Held, ...] = ()) -> CounterBatch | None:
         """Everything since the last call; None when nothing happened, nothing is under way and no one is connected."""
         for usual in self.usual:
             usual.pour(self.series(usual.key))
         self.usual = []
         now_ms = int(self._wall_clock() * 1000)
         shown = tuple(gauges)
-        is_idle = not (shown or self._last_gauges or self.connections or self._last_connections)
+        is_idle = not (shown or held or self._last_gauges or self.connections or self._last_connections)
         if not self._series and not self.accepted and is_idle:
             self._started_at_ms = now_ms
             return None
@@ -127,6 +127,7 @@ class Counters:
             ended_at_ms=now_ms,
             series=tuple(self._series.values()),
             gauges=shown,
+            held=held,
             connections=self.connections,
             accepted=self.accepted,
         )

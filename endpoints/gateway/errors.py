@@ -150,6 +150,32 @@ def no_instances(deployment: str, *, stopped: str = "") -> Refusal:
     )
 
 
+def too_many_held(deployment: str, requests: int, size: int) -> Refusal:
+    return Refusal(
+        503,
+        "TooManyHeldRequests",
+        f"Deployment '{deployment}' is waking up, and as many requests wait for it as may: {requests}, or "
+        f"{size} bytes (scaling.hold of the deployment). Try again shortly.",
+        retry_after=5,
+    )
+
+
+def wake_timeout(deployment: str, seconds: float) -> Refusal:
+    return Refusal(
+        503,
+        "WakeTimeout",
+        f"Deployment '{deployment}' did not wake up within {seconds:.0f} s (scaling.hold.timeout of the deployment). "
+        "Try again shortly.",
+        retry_after=10,
+    )
+
+
+def not_woken(deployment: str, trouble: str) -> Refusal:
+    return Refusal(
+        503, "WakeFailed", f"Deployment '{deployment}' sleeps and could not be woken: {trouble}", retry_after=10
+    )
+
+
 def unreachable(deployment: str) -> Refusal:
     return Refusal(
         503,

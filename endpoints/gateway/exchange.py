@@ -188,8 +188,10 @@ class Exchange(Forwarding):
     def _enter(self, deployment: Deployment) -> None:
         self.deployment = deployment
         self.is_chosen = True
-        if not deployment.instances:
-            raise errors.no_instances(deployment.name, stopped=deployment.route.stopped)
+        room = deployment.room
+        if not deployment.instances or (room is not None and room.waiting):
+            self.wait_for_waking()
+            return
         tally = deployment.tally
         tally.enter()
         self._is_entered = True

@@ -42,10 +42,29 @@ class Forwarding(Answering):
         deployment = self.deployment
         if not deployment.instances:
             deployment.queue.quit(self)
-            self.refuse(errors.no_instances(deployment.name, stopped=deployment.route.stopped))
+            deployment.leave()
+            self._is_entered = False
+            self.attempt(self.wait_for_waking)
         elif (instance := deployment.pick()) is not None:
             deployment.queue.quit(self)
             self.take(instance)
+
+    def wait_for_waking(self) -> None:
+        """There is no instance: be held while the deployment wakes, if it can. Raises Refusal."""
+        room, rules = self.deployment.room, self.deployment.route.hold
+        if room is None or rules is None:
+            raise errors.no_instances(self.deployment.name, stopped=self.deployment.route.stopped)
+        room.take_in(self, self._parts_size if self.is_body_complete else HELD_BYTES, rules)
+        if self.is_body_complete:
+            self.client.arm(self.hold_deadline + 1)
+
+    def release(self, instance: Instance) -> None:
+        """From the hold: an instance is there. Latency and time-out begin now; the hold has its own of both."""
+        self.hold_deadline = 0.0
+        self.started_at = self.plane.clock()
+        self.deployment.tally.enter()
+        self._is_entered = True
+        self.take(instance)
 
     def give_up(self) -> None:
         """From the queue: it took too long."""

@@ -38,6 +38,14 @@ class Counted(msgspec.Struct, frozen=True, tag=True):
     batch: msgspec.Raw
 
 
+class Wanted(msgspec.Struct, frozen=True, tag=True):
+    """Requests wait for a deployment that sleeps."""
+
+    endpoint: str
+    deployment: str
+    waiting: int
+
+
 class Lines(msgspec.Struct, frozen=True, tag=True):
     """Access log lines."""
 
@@ -71,7 +79,7 @@ class Drain(msgspec.Struct, frozen=True, tag=True):
     has_successor: bool
 
 
-FromWorker = Ready | Counted | Lines | Paired | Gone
+FromWorker = Ready | Counted | Wanted | Lines | Paired | Gone
 FromMaster = Confirmed | Drain
 
 

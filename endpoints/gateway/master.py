@@ -39,6 +39,7 @@ from endpoints.gateway.link import (
     Orders,
     Paired,
     Ready,
+    Wanted,
 )
 from endpoints.gateway.logfile import RotatedFile
 from endpoints.gateway.metrics import render
@@ -47,6 +48,7 @@ from endpoints.gateway.routes_feed import RoutesFeed
 from endpoints.gateway.settings import BadSetting, Settings, read_settings
 from endpoints.gateway.sockets import PortTaken, bind
 from endpoints.gateway.totals import Totals
+from endpoints.gateway.wakes import Wakes
 from endpoints.spec.counters import CounterBatch
 
 logger = logging.getLogger(__name__)
@@ -93,6 +95,7 @@ class Master:
         self._access_log = RotatedFile(settings.home.gateway / "access.jsonl")
         self._started = 0
         self._name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+        self._wakes = Wakes(self._redis, self._name) if self._redis is not None else None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._is_stopping = asyncio.Event()
         self._is_renewing = False
@@ -114,6 +117,9 @@ class Master:
         self._spawn(self._pair_road.run())
         if self._redis is not None:
             self._spawn(RoutesFeed(self._redis, settings.home.routes_file).run())
+        if self._wakes is not None:
+            self._spawn(self._wakes.run())
+            self._spawn(self._wakes.beat())
         await self._open_admin()
         host, port = self._listeners[0].getsockname()[:2]
         how = "compiled" if is_compiled() else "interpreted"
@@ -200,6 +206,9 @@ class Master:
             self._totals.add(msgspec.json.decode(encoded, type=CounterBatch))
             if handle.link is not None:
                 handle.link.send(Confirmed(said.id))
+        elif isinstance(said, Wanted):
+            if self._wakes is not None:
+                self._wakes.ask(said.endpoint, said.deployment, said.waiting)
         elif isinstance(said, Lines):
             self._access_log.append(said.text)
         elif isinstance(said, Paired):
@@ -241,6 +250,8 @@ class Master:
                     process.kill()
         for task in tuple(self._tasks):
             task.cancel()
+        if self._wakes is not None:
+            await self._wakes.leave()
         self._handover.close()
 
     # What it shows -------------------------------------------------------------------------------------------

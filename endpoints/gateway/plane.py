@@ -15,6 +15,7 @@ from endpoints.gateway.auth import Authenticator, KeyAuthenticator
 from endpoints.gateway.board import Board
 from endpoints.gateway.counters import Counters, count
 from endpoints.gateway.errors import Refusal
+from endpoints.gateway.holding import Holding
 from endpoints.gateway.instances import Dialer
 from endpoints.gateway.mirror import Shadow
 from endpoints.gateway.pairing import Mirroring, Pairs
@@ -67,6 +68,7 @@ class DataPlane:
         self.book = RouteBook(self, domain=settings.domain)
         self.connections: set[ClientConnection] = set()
         self.queued: set[Deployment] = set()
+        self.holding = Holding(board, clock)
         self.is_draining = False
         self._tasks: set[asyncio.Task[Any]] = set()
         self._key_sets: dict[tuple[str, str], KeySet] = {}
@@ -86,6 +88,7 @@ class DataPlane:
         """Everything that is due by now."""
         now = self.clock()
         self.wheel.advance(now)
+        self.holding.advance(now)
         for deployment in tuple(self.queued):
             deployment.queue.expire(now)
             deployment.wake()  # an instance may have become free in another process

@@ -9,11 +9,13 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+from endpoints.gateway import errors
 from endpoints.gateway.admission import Queue, RateLimit
 from endpoints.gateway.auth import Authenticator
 from endpoints.gateway.bandwidth import Bandwidth
 from endpoints.gateway.board import Tally
 from endpoints.gateway.cors import CorsRules
+from endpoints.gateway.holding import Room
 from endpoints.gateway.instances import Instance
 from endpoints.gateway.pairing import Sampling, followed
 from endpoints.spec.routes import DeploymentRoute, EndpointRoute, InstanceRoute, Mirror, RouteTable, StickyKey
@@ -31,6 +33,7 @@ class Deployment:
         self.tally = Tally(plane.board, f"deployment:{endpoint}/{name}")
         self.queue = Queue()
         self.is_retired = False
+        self.room: Room | None = None  # where requests are held while it wakes; None: it never sleeps
         self.instances: list[Instance] = []
         self.only: Instance | None = None  # the one instance, when there is just one
         self.is_open = True  # nobody waits in the queue
@@ -55,7 +58,19 @@ class Deployment:
         self.limit = 2 * self.per_instance * len(self.instances)
         self.timeout = route.request_timeout_ms / 1000
         self.scoring_path = route.scoring_path.encode()
+        self._keep_room(route)
         self.wake()
+
+    def _keep_room(self, route: DeploymentRoute) -> None:
+        room = self.room
+        if route.hold is None:
+            self.room = None
+            if room is not None:
+                room.close()
+        elif room is None:
+            self.room = Room(self._plane.holding, self)
+        elif route.trouble and not route.instances:
+            room.give_up_all(errors.not_woken(self.name, route.trouble))
 
     def _instance(self, known: dict[tuple[str, str, int], Instance], route: InstanceRoute) -> Instance:
         found = known.pop((route.id, route.host, route.port), None)
@@ -91,7 +106,9 @@ class Deployment:
         return min(room, key=lambda instance: (instance is but, instance.tally.total()), default=None)
 
     def wake(self) -> None:
-        """Let queued requests try again while there is room."""
+        """Let held and queued requests try again while there is room."""
+        if self.room is not None and not self.room.drain():
+            return
         while (request := self.queue.first()) is not None:
             waiting = len(self.queue)
             request.proceed()

@@ -36,6 +36,7 @@ from endpoints.gateway.link import (
     Orders,
     Paired,
     Ready,
+    Wanted,
 )
 from endpoints.gateway.plane import DataPlane
 from endpoints.gateway.protocol import ClientConnection
@@ -75,6 +76,7 @@ class Worker:
         link = Link(self._on_message, self._on_master_gone)
         await self._loop.create_connection(lambda: link, sock=socket.socket(fileno=self._orders.link_fd))
         self._link = link
+        self.plane.holding.wake = lambda endpoint, deployment, waiting: link.send(Wanted(endpoint, deployment, waiting))
         self._loop.add_signal_handler(signal.SIGTERM, self._stop)
         self._loop.add_signal_handler(signal.SIGINT, lambda: None)  # Ctrl-C is the master's to act on
         self._watch.look()
@@ -124,7 +126,7 @@ class Worker:
 
     def _count(self) -> None:
         self.plane.counters.connections = len(self.plane.connections)
-        batch = self.plane.counters.take_batch(self.plane.gauges())
+        batch = self.plane.counters.take_batch(self.plane.gauges(), self.plane.holding.take())
         if batch is not None:
             encoded = msgspec.json.encode(batch)
             self._unsent.add(batch.id, batch.ended_at_ms, encoded)

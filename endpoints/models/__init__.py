@@ -9,12 +9,14 @@ from endpoints.models.operations import Operation, OperationStep
 from endpoints.models.registry import Model, ModelVersion
 from endpoints.models.rollouts import Rollout, RolloutStage
 from endpoints.models.routing import RouteFragment, RouteVersion
+from endpoints.models.scaling import ScalingDecision
 from endpoints.models.studio_settings import SettingChange, StudioSetting
 from endpoints.models.telemetry import (
     CapacityRollup,
     ConnectionRollup,
     CounterReceipt,
     GaugeRollup,
+    HoldRollup,
     InstanceRollup,
     Rollup,
     StaleSlot,
@@ -38,6 +40,7 @@ __all__ = [
     "EnvironmentVersion",
     "FamilyQuota",
     "GaugeRollup",
+    "HoldRollup",
     "Instance",
     "InstanceRollup",
     "InstanceType",
@@ -55,6 +58,7 @@ __all__ = [
     "Rollup",
     "RouteFragment",
     "RouteVersion",
+    "ScalingDecision",
     "SettingChange",
     "StaleSlot",
     "StudioSetting",

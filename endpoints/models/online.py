@@ -61,6 +61,7 @@ class OnlineDeployment(models.Model):
     backend = models.CharField(max_length=20, default="process")
     instance_type = models.CharField(max_length=64)
     instance_count = models.IntegerField(default=1)
+    scaling = models.JSONField(default=dict)  # `ScalingDocument`; empty without a policy
     gateway_settings = models.JSONField(default=dict)  # `DeploymentGatewaySettings` without its defaults
     shared_pool_hours = models.IntegerField(default=0)  # it may stand on the shared pool for so long; 0: it may not
     stopped_at = models.DateTimeField(null=True, blank=True)  # it is to run no instance until it is started again
@@ -81,6 +82,8 @@ class OnlineDeployment(models.Model):
     ready_instances = models.IntegerField(default=0)
     failure = models.JSONField(null=True, blank=True)  # `Failure` of the newest generation, None while it goes well
     warnings = models.JSONField(default=list)
+    schedule_entered = models.CharField(max_length=120, blank=True)  # the stretch of a scaling schedule that began last
+    wake_trouble = models.TextField(blank=True)  # why it could not be woken last, "" where it could
     lease_owner = models.CharField(max_length=64, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
     next_look_at = models.DateTimeField(null=True, blank=True)  # unsettled: when to look; None: settled, or never seen
@@ -102,6 +105,11 @@ class OnlineDeployment(models.Model):
         """What a person reads: the provisioning state, or that it is stopped."""
         is_stopped = self.stopped_at and self.provisioning_state is ProvisioningState.SUCCEEDED
         return "Stopped" if is_stopped else self.provisioning_state
+
+    @property
+    def is_asleep(self) -> bool:
+        """A scaling policy let all its instances go; a request wakes it."""
+        return not (self.instance_count or self.stopped_at or self.deletion_requested_at)
 
     @property
     def provisioning_state(self) -> ProvisioningState:

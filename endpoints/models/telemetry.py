@@ -162,6 +162,28 @@ class CapacityRollup(Rollup):
         indexes = [models.Index(fields=["grain_s", "start_s"], name="capacity_rollup_slot")]
 
 
+class HoldRollup(Rollup):
+    """Requests that waited for a deployment to wake. cold_starts: wakings; held: requests that were answered after all;
+    given_up: that were not; hold: how long they waited."""
+
+    KEY = ("endpoint", "deployment")
+    SUMS = ("cold_starts", "held", "given_up")
+    HISTOGRAMS = ("hold",)
+
+    endpoint = models.CharField(max_length=32)
+    deployment = models.CharField(max_length=32)
+    cold_starts = models.IntegerField()
+    held = models.BigIntegerField()
+    given_up = models.BigIntegerField()
+    hold = models.BinaryField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["grain_s", "endpoint", "start_s", "deployment"], name="hold_rollup_unique")
+        ]
+        indexes = [models.Index(fields=["grain_s", "start_s"], name="hold_rollup_slot")]
+
+
 class CounterReceipt(models.Model):
     """A batch of counters that has been added; written in the transaction that adds it, so it is never added twice."""
 

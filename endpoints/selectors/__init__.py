@@ -41,6 +41,16 @@ from endpoints.selectors.operations import get_operation, operations_for
 from endpoints.selectors.registry import get_model_version, model_versions, models_for
 from endpoints.selectors.revisions import RevisionEntry, get_revision, revision_changes, revision_history
 from endpoints.selectors.rollouts import evidence_for, get_rollout, rollouts_for, side_by_side
+from endpoints.selectors.scaling import (
+    ColdStarts,
+    ScalingView,
+    cold_starts,
+    decisions_of,
+    policies_for,
+    policy_name,
+    scaling_of,
+    view_of,
+)
 from endpoints.selectors.studio_settings import (
     SettingState,
     has_reservation,
@@ -50,11 +60,13 @@ from endpoints.selectors.studio_settings import (
 )
 
 __all__ = [
+    "ColdStarts",
     "DeploymentUsage",
     "FamilyUsage",
     "LimitUsage",
     "Mark",
     "RevisionEntry",
+    "ScalingView",
     "SettingState",
     "WhatIf",
     "authorised_deployment",
@@ -62,8 +74,10 @@ __all__ = [
     "build_log",
     "build_log_sources",
     "build_of",
+    "cold_starts",
     "cost_per_hour",
     "current_revision",
+    "decisions_of",
     "deployment_logs",
     "deployments_of",
     "deployments_using",
@@ -93,6 +107,8 @@ __all__ = [
     "models_for",
     "openapi_uri",
     "operations_for",
+    "policies_for",
+    "policy_name",
     "quota_history",
     "quota_requests",
     "quota_usage",
@@ -105,6 +121,7 @@ __all__ = [
     "revision_now",
     "revisions_of",
     "rollouts_for",
+    "scaling_of",
     "scoring_uri",
     "setting",
     "setting_changes",
@@ -113,5 +130,6 @@ __all__ = [
     "size_of",
     "sparks",
     "studio_settings",
+    "view_of",
     "what_if",
 ]

@@ -184,16 +184,19 @@ def limits_usage(user: User) -> list[LimitUsage]:
 def usages() -> list[tuple[str, DeploymentUsage]]:
     """What every deployment takes of its family's limit. Those being deleted count until they are gone.
 
-    Not those that stand on a loan of the shared pool, nor those that are stopped.
+    Not those that stand on a loan of the shared pool, nor those that are stopped. One that sleeps keeps the cores of
+    one instance, so that it can wake, unless its policy releases them.
     """
     is_reserving = has_reservation()
     sizes = {row.name.lower(): size_of(row, is_reserving=is_reserving) for row in InstanceType.objects.all()}
     own = OnlineDeployment.objects.filter(stopped_at=None).exclude(pk__in=open_loans().values("deployment"))
     rows = own.order_by("endpoint__name", "colour", "pk")
     found = []
-    for endpoint, name, type_name, count in rows.values_list(
-        "endpoint__name", "name", "instance_type", "instance_count"
+    for endpoint, name, type_name, wanted, scaling in rows.values_list(
+        "endpoint__name", "name", "instance_type", "instance_count", "scaling"
     ):
+        is_released = scaling.get("quota_while_asleep") == "released"
+        count = wanted if wanted or is_released else 1
         size = sizes.get(type_name.lower())
         if size is None:
             continue

@@ -53,6 +53,14 @@ from endpoints.services.rollouts import (
     resume_rollout,
     start_rollout,
 )
+from endpoints.services.scaling import (
+    apply_verdict,
+    change_scaling,
+    put_to_sleep,
+    remove_scaling,
+    set_scaling,
+    wake_deployment,
+)
 from endpoints.services.studio_settings import action_to_change, set_studio_settings
 from endpoints.services.templates import document_of
 from endpoints.services.uploads import (
@@ -77,12 +85,14 @@ __all__ = [
     "action_to_change",
     "add_instance_type",
     "append_part",
+    "apply_verdict",
     "approve_quota_request",
     "archive_environment",
     "archive_model",
     "backend_trouble",
     "begin_upload",
     "change_instance_type",
+    "change_scaling",
     "complete_upload",
     "create_deployment",
     "create_endpoint",
@@ -100,12 +110,14 @@ __all__ = [
     "promote_rollout",
     "promote_shadow",
     "promotion_of",
+    "put_to_sleep",
     "received_files",
     "regenerate_key",
     "register_environment",
     "register_environment_document",
     "register_model",
     "register_model_document",
+    "remove_scaling",
     "repay_loan",
     "request_build",
     "request_quota",
@@ -119,6 +131,7 @@ __all__ = [
     "scale_deployment",
     "set_family_limit",
     "set_family_limits",
+    "set_scaling",
     "set_studio_settings",
     "set_traffic",
     "start_deployment",
@@ -128,4 +141,5 @@ __all__ = [
     "update_environment",
     "update_model",
     "upload_from_files",
+    "wake_deployment",
 ]

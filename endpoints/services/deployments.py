@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.db import transaction
 from django.db.models import Max
@@ -16,6 +16,7 @@ from endpoints.selectors import authorised_deployment, authorised_endpoint
 from endpoints.services import limits, pool, quota, templates
 from endpoints.services.backends import choose_backend, require_gpus
 from endpoints.services.operations import Change, begin_removal, begin_roll_out, note_change
+from endpoints.services.policed import awake_where_it_must_be, scaling_values, tried_before_it_sleeps, under_policy
 from endpoints.services.templates import ROW_KEYS, Template
 from endpoints.services.waking import wake_reconciler
 from endpoints.spec.documents import OnlineDeploymentDocument, require_managed
@@ -61,6 +62,7 @@ def create_deployment(
         require_gpus(backend, size)
         limits.require_instance_count(wanted.instance_count)
         limits.require_request_timeout(wanted.request_settings.request_timeout_ms)
+        wanted = replace(wanted, instance_count=wanted.instance_count or 1)  # it is tried before it sleeps
         template = templates.resolve(actor, wanted, instance_type=size.name, check_script=not skip_script_validation)
         pool.require_hours(wanted.shared_pool_hours)
         taken = pool.take(
@@ -129,7 +131,11 @@ def _next_colour(endpoint: OnlineEndpoint) -> int:
 
 
 def _row_values(document: OnlineDeploymentDocument) -> dict[str, object]:
-    values = {**document.to_json(), "gateway_settings": without_defaults(document.gateway_settings)}
+    values = {
+        **document.to_json(),
+        "scaling": scaling_values(document),
+        "gateway_settings": without_defaults(document.gateway_settings),
+    }
     return {key: values[key] for key in ROW_KEYS}
 
 
@@ -193,10 +199,13 @@ def update_deployment(
         revision.deployment = deployment
         wanted = _read_change(document, revision)
         _require_timeout(wanted, revision)
+        wanted = under_policy(deployment, wanted, is_whole=isinstance(document, OnlineDeploymentDocument))
         size = quota.find_size(wanted.instance_type)
         template = templates.resolve(
             actor, wanted, instance_type=size.name, check_script=not skip_script_validation, current=revision
         )
+        if not template.is_same_as(revision):
+            wanted = replace(wanted, instance_count=wanted.instance_count or 1)
         difference = _difference(deployment, wanted, revision, template)
         if not difference:
             return None
@@ -225,7 +234,8 @@ def locked_deployment(known: OnlineDeployment) -> OnlineDeployment:
 
 def _read_change(document: Document, revision: DeploymentRevision) -> OnlineDeploymentDocument:
     if not isinstance(document, OnlineDeploymentDocument):
-        document = OnlineDeploymentDocument.read(templates.merged(revision, document))
+        values = awake_where_it_must_be(templates.merged(revision, document), document)
+        document = OnlineDeploymentDocument.read(values)
     require_managed(document)
     deployment = revision.deployment
     for field, kept, given in (
@@ -277,7 +287,7 @@ def _apply(
     columns = [*difference.row, "updated_at"]
     if not difference.touches_instances:
         deployment.save(update_fields=columns)
-        if "gateway_settings" in difference.row:
+        if {"gateway_settings", "scaling"} & difference.row.keys():
             routes.publish([deployment.endpoint.name])
         return note_change(actor, deployment, kind="UpdateDeployment", summary=summary, change=change)
     deployment.generation += 1
@@ -335,12 +345,13 @@ def roll_back_deployment(actor: User, *, endpoint: str, name: str, revision: int
         if goal.number == deployment.revision:
             return None
         size = quota.find_size(goal.spec["instance_type"])
-        found = _take_quota(actor, deployment, deployment.instance_count, size_name=size.name)
+        count = tried_before_it_sleeps(deployment)
+        found = _take_quota(actor, deployment, count, size_name=size.name)
         summary = f"Roll back from revision {deployment.revision} to {revision}"
         change = Change({"revision": deployment.revision}, {"revision": revision})
         deployment.generation += 1
-        deployment.revision, deployment.instance_type = revision, size.name
-        deployment.save(update_fields=["generation", "revision", "instance_type", "updated_at"])
+        deployment.revision, deployment.instance_type, deployment.instance_count = revision, size.name, count
+        deployment.save(update_fields=["generation", "revision", "instance_type", "instance_count", "updated_at"])
         operation = begin_roll_out(
             actor, deployment, kind="RollBackDeployment", summary=summary, quota=found, change=change
         )

@@ -43,6 +43,11 @@ def require_instance_count(count: int) -> None:
         raise OutOfQuota(message, details=[FieldError("instance_count", message)])
 
 
+def most_instances() -> int:
+    """How many instances one deployment may have."""
+    return setting("instances_per_deployment")
+
+
 def require_request_timeout(timeout_ms: int) -> None:
     """Raise Invalid for a longer time-out than the studio allows."""
     most, field = setting("request_timeout_ms"), "request_settings.request_timeout_ms"

@@ -11,9 +11,9 @@ from django.db import transaction
 from endpoints.models import FamilyQuota, InstanceType, QuotaChange
 from endpoints.selectors.compute import size_of, usages
 from endpoints.selectors.studio_settings import has_reservation
-from endpoints.spec.errors import FieldError, Invalid
+from endpoints.spec.errors import FieldError, Invalid, OutOfQuota
 from endpoints.spec.instance_types import BUILTIN, InstanceSize
-from endpoints.spec.quota import require_quota
+from endpoints.spec.quota import most_instances, require_quota
 from studio.access import actions, audit
 from studio.access.models import User
 from studio.access.policy import require
@@ -65,13 +65,29 @@ def take(size: InstanceSize, instance_count: int, *, endpoint: str, deployment: 
         family=size.family, defaults={"limit_cores": settings.SLIPWAY_FAMILY_CORES}
     )
     quota = FamilyQuota.objects.select_for_update().get(pk=quota.pk)
-    used = sum(
+    used = _used_by_others(size, endpoint=endpoint, deployment=deployment)
+    needed = require_quota(size, instance_count, limit_cores=quota.limit_cores, used_cores=used)
+    return f"{needed} of {quota.limit_cores - used} free {size.family} cores"
+
+
+def fitting(size: InstanceSize, wanted: int, *, endpoint: str, deployment: str) -> tuple[int, str]:
+    """As many of `wanted` instances as fit beside all others, at least 0, and what was found. As `take`, in a
+    transaction: the family stays locked until it ends."""
+    try:
+        return wanted, take(size, wanted, endpoint=endpoint, deployment=deployment)
+    except OutOfQuota:
+        free = FamilyQuota.objects.get(family=size.family).limit_cores
+        free -= _used_by_others(size, endpoint=endpoint, deployment=deployment)
+        fits = most_instances(free, cores=size.cores, is_exempt=size.is_exempt)
+        return fits, f"{fits} of {wanted} instances fit into {max(free, 0)} free {size.family} cores"
+
+
+def _used_by_others(size: InstanceSize, *, endpoint: str, deployment: str) -> int:
+    return sum(
         usage.cores + usage.reserved_cores
         for family, usage in usages()
         if family == size.family and (usage.endpoint, usage.deployment) != (endpoint, deployment)
     )
-    needed = require_quota(size, instance_count, limit_cores=quota.limit_cores, used_cores=used)
-    return f"{needed} of {quota.limit_cores - used} free {size.family} cores"
 
 
 def set_family_limit(

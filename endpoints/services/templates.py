@@ -36,7 +36,15 @@ from studio.access.models import User
 from studio.access.policy import require
 
 # These stand in the deployment's own row: changing them replaces no instance.
-ROW_KEYS = ("description", "tags", "properties", "instance_count", "gateway_settings", "shared_pool_hours")
+ROW_KEYS = (
+    "description",
+    "tags",
+    "properties",
+    "instance_count",
+    "scaling",
+    "gateway_settings",
+    "shared_pool_hours",
+)
 # What a deployment keeps for life.
 _NAMES = ("name", "endpoint_name", "backend")
 _MAX_SCRIPT_BYTES = 4 * 1024**2
@@ -79,6 +87,7 @@ def resolve(
     spec = document.to_json()
     for key in (*_NAMES, *ROW_KEYS):
         spec.pop(key, None)
+    spec["scale_settings"] = {"type": "default"}  # another type means a policy, which the row holds
     spec["instance_type"] = instance_type
     if model:
         spec["model"] = model.reference
@@ -95,6 +104,8 @@ def document_of(revision: DeploymentRevision) -> dict[str, Any]:
     row = {key: getattr(deployment, key) for key in ROW_KEYS}
     if not deployment.shared_pool_hours:
         del row["shared_pool_hours"]
+    if not deployment.scaling:
+        del row["scaling"]
     return {
         "name": deployment.name,
         "endpoint_name": deployment.endpoint.name,

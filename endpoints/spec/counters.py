@@ -14,6 +14,7 @@ from endpoints.spec.histogram import Histogram
 
 STREAM = "slipway:counters"
 KEPT_SECONDS = 600
+HEARTBEATS = "slipway:gateways"  # Redis hash: a gateway -> the Unix milliseconds at which it was last there
 
 
 class SeriesKey(NamedTuple):
@@ -74,6 +75,16 @@ class Gauge(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     limit: int = 0
 
 
+class Held(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Requests of one deployment that waited for it to wake: answered after all, given up, and how long they waited."""
+
+    endpoint: str
+    deployment: str
+    answered: int = 0
+    given_up: int = 0
+    waited: Histogram = msgspec.field(default_factory=Histogram)
+
+
 class CounterBatch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Deltas since the last batch of the same process. Times are Unix milliseconds.
 
@@ -86,5 +97,6 @@ class CounterBatch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     ended_at_ms: int
     series: tuple[Series, ...] = ()
     gauges: tuple[Gauge, ...] = ()
+    held: tuple[Held, ...] = ()
     connections: int = 0
     accepted: int = 0

@@ -11,6 +11,7 @@ from endpoints.spec.endpoint_document import Access, EndpointName
 from endpoints.spec.gateway_settings import DeploymentGatewaySettings
 from endpoints.spec.names import deployment_name_problem
 from endpoints.spec.references import FileLocation
+from endpoints.spec.scaling_document import ScalingDocument, ScalingTarget
 from endpoints.spec.schema import Document, Integer, Number, Problem, Shape, Text, TextOfAnything, rule
 
 DeploymentName = Annotated[str, Text(deployment_name_problem, is_lowered=True)]
@@ -60,7 +61,8 @@ class Probe(Shape):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScaleSettings(Shape):
-    """`default` leaves the count to `instance_count` and the scaling rules; the other type is Kubernetes' own."""
+    """`default` leaves the count to `instance_count` and `scaling`; `target_utilization` is Kubernetes' own and means a
+    policy that keeps so much of the concurrency in use."""
 
     advice: ClassVar = {
         "scale_type": "it belongs to the 2021 format; write 'type: default' and 'instance_count' beside it.",
@@ -137,14 +139,16 @@ class DataCollector(Shape):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnlineDeploymentDocument(Document):
-    """A deployment. `environment` may be left out where an MLflow model brings its own; `backend`,
-    `gateway_settings` and `shared_pool_hours` are our own keys."""
+    """A deployment. `environment` may be left out where an MLflow model brings its own; `backend`, `scaling`,
+    `gateway_settings` and `shared_pool_hours` are our own keys. Without `scaling` a policy that is there stays: Azure
+    keeps it beside the deployment too."""
 
     title: ClassVar = "online deployment document"
     ignored: ClassVar = frozenset({"$schema", "id", "kind", "provisioning_state", "creation_context", "package_model"})
     advice: ClassVar = {
         "startup_probe": "use 'readiness_probe' with a longer 'initial_delay'.",
         "scale_setting": "write 'scale_settings'.",
+        "autoscale": "write 'scaling'.",
         "traffic": 'it belongs to the endpoint: online-endpoint update --traffic "blue=100".',
     }
 
@@ -161,8 +165,9 @@ class OnlineDeploymentDocument(Document):
     environment: EnvironmentSource = None
     environment_variables: Mapping[str, str] = field(default_factory=dict)
     instance_type: str = ""
-    instance_count: Annotated[int, Integer(minimum=1, maximum=MAX_INSTANCES_PER_DEPLOYMENT)] = 1
+    instance_count: Annotated[int, Integer(minimum=0, maximum=MAX_INSTANCES_PER_DEPLOYMENT)] = 1
     scale_settings: ScaleSettings = field(default_factory=ScaleSettings)
+    scaling: ScalingDocument | None = None
     request_settings: RequestSettings = field(default_factory=RequestSettings)
     liveness_probe: Probe = field(default_factory=Probe)
     readiness_probe: Probe = field(default_factory=Probe)
@@ -179,12 +184,40 @@ class OnlineDeploymentDocument(Document):
         if self.type == "managed" and not self.instance_type.strip():
             yield "instance_type", "Missing data for required field."
 
-    @rule("type", "scale_settings", "resources")
+    @rule("type", "resources")
     def managed_leaves_kubernetes_settings_out(self) -> Iterator[Problem]:
-        if self.type == "managed" and self.scale_settings.type != "default":
-            yield "scale_settings", "ManagedOnlineEndpoint supports DefaultScaleSettings only."
         if self.type == "managed" and self.resources is not None:
             yield "resources", "Only 'type: kubernetes' has this setting; the size is given by 'instance_type'."
+
+    @rule("scaling", "scale_settings")
+    def has_one_policy(self) -> Iterator[Problem]:
+        if self.scaling is not None and self.scale_settings.type != "default":
+            yield "scale_settings", "'scaling' says how it scales; leave 'scale_settings' at 'type: default'."
+
+    @rule("instance_count", "scaling", "scale_settings")
+    def sleeps_only_by_a_policy(self) -> Iterator[Problem]:
+        scaling = self.wanted_scaling
+        if not self.instance_count and not (scaling and scaling.enabled and not scaling.minimum):
+            yield (
+                "instance_count",
+                "Must be at least 1, not 0; a scaling policy with a minimum of 0 may put it to sleep.",
+            )
+
+    @property
+    def wanted_scaling(self) -> ScalingDocument | None:
+        """The policy the document asks for, in whichever of its two places; None where it asks for none."""
+        settings = self.scale_settings
+        if self.scaling is not None or settings.type == "default":
+            return self.scaling
+        minimum = settings.min_instances or 1
+        return ScalingDocument(
+            minimum=minimum,
+            maximum=settings.max_instances or minimum,
+            target=ScalingTarget(
+                utilization_percentage=settings.target_utilization_percentage or 70,
+                polling_interval=f"{settings.polling_interval or 1}s",
+            ),
+        )
 
     @rule("liveness_probe")
     def liveness_needs_one_success(self) -> Iterator[Problem]:

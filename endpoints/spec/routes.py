@@ -22,8 +22,20 @@ class InstanceRoute(msgspec.Struct, frozen=True, kw_only=True):
     port: int
 
 
+class HoldRules(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Requests held while a deployment that sleeps wakes up: how many, of how many bytes together, for how long."""
+
+    requests: int = 200
+    bytes: int = 32 * 1024 * 1024
+    timeout_ms: int = 120_000
+
+
 class DeploymentRoute(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A deployment and its ready instances (none: 503 for it). Limits as in contract B5. stopped: why it is, or ""."""
+    """A deployment and its ready instances (none: 503 for it). Limits as in contract B5.
+
+    stopped: why it is, or ""; hold: it may sleep, and requests wake it; trouble: why it cannot be woken, in a sentence,
+    "" while it can.
+    """
 
     name: str
     instances: tuple[InstanceRoute, ...] = ()
@@ -34,6 +46,8 @@ class DeploymentRoute(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     scoring_path: str = "/score"
     revision: int = 0
     stopped: str = ""
+    hold: HoldRules | None = None
+    trouble: str = ""
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):

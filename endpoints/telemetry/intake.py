@@ -19,7 +19,14 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from endpoints.models import Rollout
-from endpoints.models.telemetry import ConnectionRollup, CounterReceipt, GaugeRollup, Rollup, TrafficRollup
+from endpoints.models.telemetry import (
+    ConnectionRollup,
+    CounterReceipt,
+    GaugeRollup,
+    HoldRollup,
+    Rollup,
+    TrafficRollup,
+)
 from endpoints.spec.counters import STREAM, CounterBatch
 from endpoints.spec.histogram import Histogram
 from endpoints.telemetry.cells import Cell, Cells, add, slot_of
@@ -113,13 +120,13 @@ def close_cells(batches: Iterable[CounterBatch], endpoints: Collection[str]) -> 
         for batch in batches
     )
     found = cells_of(of_these, grain_s=CLOSE_S)
-    del found[ConnectionRollup]
+    del found[ConnectionRollup], found[HoldRollup]
     return found
 
 
 def cells_of(batches: Iterable[CounterBatch], *, grain_s: int = FINEST_S) -> dict[type[Rollup], Cells]:
     """What the batches add to slots of that grain. A batch belongs to the slot in which it ended."""
-    traffic, gauges, connections = Cells(), Cells(), Cells()
+    traffic, gauges, connections, held = Cells(), Cells(), Cells(), Cells()
     in_second: dict[tuple[str, str, int], list[int]] = defaultdict(lambda: [0, 0])
     for batch in batches:
         start_s = slot_of(batch.ended_at_ms / 1000, grain_s)
@@ -129,6 +136,9 @@ def cells_of(batches: Iterable[CounterBatch], *, grain_s: int = FINEST_S) -> dic
             place = (start_s, one.endpoint, one.deployment, one.status, one.model_status, one.reason, one.is_mirror)
             counts = [one.requests, one.request_bytes, one.response_bytes]
             add(traffic, place, Cell(counts, [], [_copy(one.latency), _copy(one.model_latency)]))
+        for one_held in batch.held:
+            cell = Cell([0, one_held.answered, one_held.given_up], [], [_copy(one_held.waited)])
+            add(held, (start_s, one_held.endpoint, one_held.deployment), cell)
         for gauge in batch.gauges:
             sums = [gauge.in_flight * lasted_ms, gauge.queued * lasted_ms]
             add(gauges, (start_s, gauge.endpoint, gauge.deployment), Cell(sums, [0, 0, gauge.limit], []))
@@ -138,7 +148,7 @@ def cells_of(batches: Iterable[CounterBatch], *, grain_s: int = FINEST_S) -> dic
     # A peak is that of all gateway processes together, second by second.
     for (endpoint, deployment, second), (in_flight, queued) in in_second.items():
         add(gauges, (slot_of(second, grain_s), endpoint, deployment), Cell([0, 0], [in_flight, queued, 0], []))
-    return {TrafficRollup: traffic, GaugeRollup: gauges, ConnectionRollup: connections}
+    return {TrafficRollup: traffic, GaugeRollup: gauges, ConnectionRollup: connections, HoldRollup: held}
 
 
 def _copy(histogram: Histogram) -> Histogram:

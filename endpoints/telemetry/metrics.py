@@ -206,6 +206,39 @@ def _peak_busy(readings: Readings, *, column: str) -> list[Line]:
     return _lines(readings, values, zero=column != "limit")
 
 
+def concurrency_used(readings: Readings) -> list[Line]:
+    """Of the requests all ready instances can work on at once; above 100 % requests wait.
+
+    The limit of admission is twice that (contract B5), and what waits counts as under way.
+    """
+    values: dict[Labels, dict[int, float]] = defaultdict(lambda: defaultdict(float))
+    for row in readings.busy:
+        over_s = readings.window.seconds_of(row.start_s)
+        if over_s and row.limit:
+            used = row.in_flight_ms / 1000 / over_s / (row.limit / 2)
+            values[("deployment", row.deployment),][row.start_s] += 100 * used
+    return _lines(readings, values, zero=True)
+
+
+# Sleeping and waking -------------------------------------------------------------------------------------------
+
+
+def _woken(readings: Readings, *, column: str) -> list[Line]:
+    values: dict[Labels, dict[int, float]] = defaultdict(lambda: defaultdict(float))
+    for row in readings.woken:
+        values[("deployment", row.deployment),][row.start_s] += getattr(row, column)
+    return _lines(readings, values, zero=True)
+
+
+def _hold_time(readings: Readings, *, quantile: float) -> list[Line]:
+    values: dict[Labels, dict[int, float]] = defaultdict(dict)
+    for (deployment, start_s), histogram in readings.hold_times.items():
+        value = quantiles_ms(histogram.buckets, (quantile,))[0]
+        if value is not None:
+            values[("deployment", deployment),][start_s] = value
+    return _lines(readings, values, zero=False)
+
+
 def connections_active(readings: Readings) -> list[Line]:
     values: dict[int, float] = defaultdict(float)
     for row in readings.connections:
@@ -315,6 +348,18 @@ def _all() -> Iterable[Metric]:
     yield Metric("RequestsInFlightPeak", "1", "Most requests under way at once", peak)
     yield Metric("RequestsInFlightLimit", "1", "How many may be under way", partial(_peak_busy, column="limit"))
     yield Metric("RequestsQueued", "1", "Mean number of requests waiting", partial(_mean_busy, column="queued_ms"))
+    yield Metric(
+        "ConcurrencyUtilizationPercentage",
+        "%",
+        "Requests under way and waiting, of what fits at once",
+        concurrency_used,
+    )
+    yield Metric("ColdStarts", "1", "Times it was woken", partial(_woken, column="cold_starts"))
+    yield Metric("RequestsHeld", "1", "Requests that waited for it to wake", partial(_woken, column="held"))
+    yield Metric("RequestsHeldInVain", "1", "Requests that waited too long for it", partial(_woken, column="given_up"))
+    for percent in (50, 99):
+        text = f"Time {percent} % of the held requests waited at most"
+        yield Metric(f"HoldTime_P{percent}", "ms", text, partial(_hold_time, quantile=percent / 100))
     for percent in (50, 99):
         lines = partial(_percentile, quantile=percent / 100, which=model)
         text = f"Time the instance takes for {percent} % of the requests at most"

@@ -17,11 +17,13 @@ from endpoints.models.telemetry import (
     CapacityRollup,
     ConnectionRollup,
     GaugeRollup,
+    HoldRollup,
     InstanceRollup,
     Rollup,
     TrafficRollup,
 )
 from endpoints.spec.histogram import Histogram
+from endpoints.telemetry.packing import merged
 from endpoints.telemetry.rollups import FINER_S, FINEST_S, HOUR_S, MINUTE_S
 from endpoints.telemetry.windows import Window
 
@@ -98,6 +100,16 @@ class Capacity(NamedTuple):
     instances: int
 
 
+class Woken(NamedTuple):
+    """Wakings of a deployment in one step, and the requests that waited for them."""
+
+    start_s: int
+    deployment: str
+    cold_starts: int
+    held: int
+    given_up: int
+
+
 class Connections(NamedTuple):
     """The gateways' connections in one step."""
 
@@ -171,6 +183,18 @@ class Readings:
     @cached_property
     def capacity(self) -> list[Capacity]:
         return self._grouped(CapacityRollup, Capacity)
+
+    @cached_property
+    def woken(self) -> list[Woken]:
+        return self._grouped(HoldRollup, Woken)
+
+    @cached_property
+    def hold_times(self) -> dict[tuple[str, int], Histogram]:
+        """How long requests waited for a deployment to wake, by deployment and step."""
+        found: dict[tuple[str, int], list[bytes]] = {}
+        for start_s, deployment, packed in self._rows(HoldRollup).values_list("step", "deployment", "hold"):
+            found.setdefault((deployment, start_s), []).append(bytes(packed))
+        return {place: merged(packed) for place, packed in found.items()}
 
     @cached_property
     def connections(self) -> list[Connections]:

@@ -17,6 +17,7 @@ from endpoints.models.telemetry import (
     CapacityRollup,
     ConnectionRollup,
     GaugeRollup,
+    HoldRollup,
     InstanceRollup,
     Rollup,
     StaleSlot,
@@ -44,6 +45,7 @@ MODELS: tuple[type[Rollup], ...] = (
     InstanceRollup,
     CapacityRollup,
     ComparisonRollup,
+    HoldRollup,
 )
 
 

@@ -17,6 +17,7 @@ from endpoints.spec.errors import Conflict, FieldError, Invalid, NotFound
 from studio.access import actions, audit
 from studio.access.models import Invitation, User
 from studio.access.policy import grants_of, require
+from studio.access.programs import PROGRAMS
 
 INVITATION_LASTS = timedelta(days=7)
 
@@ -24,7 +25,11 @@ INVITATION_LASTS = timedelta(days=7)
 def people_for(user: User) -> QuerySet[User]:
     """Everybody with an account, by name, with groups and assignments."""
     require(user, actions.ROLES_READ)
-    rows = User.objects.select_related("invitation").prefetch_related("groups", "assignments__role")
+    rows = (
+        User.objects.exclude(username__in=PROGRAMS)
+        .select_related("invitation")
+        .prefetch_related("groups", "assignments__role")
+    )
     return rows.order_by("-is_active", "username")
 
 

@@ -52,7 +52,13 @@ SCORER = BuiltinRole(
     "Endpoint Scorer", "May call endpoints and fetch tokens for it, nothing else.", (actions.SCORE, actions.TOKEN)
 )
 
-BUILTIN_ROLES = (OWNER, CONTRIBUTOR, DATA_SCIENTIST, READER, SCORER)
+AUTOMATION = BuiltinRole(
+    "Automation",
+    "For the studio's own programs, such as the autoscaler: changes endpoints and deployments, sees no key.",
+    (actions.ENDPOINTS_READ, actions.ENDPOINTS_WRITE, actions.DEPLOYMENTS_READ, actions.DEPLOYMENTS_WRITE),
+)
+
+BUILTIN_ROLES = (OWNER, CONTRIBUTOR, DATA_SCIENTIST, READER, SCORER, AUTOMATION)
 
 
 def ensure_builtin_roles(**_: object) -> None:

@@ -98,6 +98,8 @@ MAY_NOT = {
     "AzureML Data Scientist": {actions.QUOTA_WRITE, actions.ROLES_READ, actions.ROLES_WRITE, actions.AUDIT_READ},
     "Reader": {action for action in actions.ALL if not action.endswith("/read")},
     "Endpoint Scorer": set(actions.ALL) - {actions.SCORE, actions.TOKEN},
+    "Automation": set(actions.ALL)
+    - {actions.ENDPOINTS_READ, actions.ENDPOINTS_WRITE, actions.DEPLOYMENTS_READ, actions.DEPLOYMENTS_WRITE},
 }
 
 

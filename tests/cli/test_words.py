@@ -44,7 +44,10 @@ def test_the_list_of_long_flags_is_that_of_the_commands(studio: Any):
                     "online-endpoint regenerate-keys", "online-endpoint delete", "online-deployment create",
                     "online-deployment get-logs", "model list", "online-deployment update",
                     "online-deployment revisions", "endpoint update", "endpoint get-logs", "setting set",
-                    "online-endpoint rollout show", "loan extend", "online-deployment start"):  # fmt: skip
+                    "online-endpoint rollout show", "loan extend", "online-deployment start",
+                    "monitor autoscale create", "monitor autoscale update", "monitor autoscale decisions",
+                    "monitor autoscale rule create", "monitor autoscale rule delete",
+                    "monitor autoscale profile create"):  # fmt: skip
         found |= _flags(command)
     assert found == LONG_FLAGS
 

@@ -159,9 +159,8 @@ def test_a_bare_name_says_how_to_write_it():
     assert "write azureml:m:1 " in errors(model="m:1")["model"]
 
 
-def test_managed_deployments_refuse_kubernetes_scaling_and_resources():
-    found = errors(scale_settings={"type": "target_utilization"}, resources={"limits": {"cpu": "1"}})
-    assert found["scale_settings"] == "ManagedOnlineEndpoint supports DefaultScaleSettings only."
+def test_managed_deployments_refuse_kubernetes_resources():
+    found = errors(resources={"limits": {"cpu": "1"}})
     assert "resources" in found
 
 

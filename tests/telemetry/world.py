@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 
@@ -32,7 +33,7 @@ def batch(
     source: str = "gw",
     gauges: tuple[Gauge, ...] = (),
     lasted_ms: int = 1000,
-    **fields: int,
+    **fields: Any,
 ) -> CounterBatch:
     """A batch that ended at `at`."""
     ended_ms = int(at.timestamp() * 1000)

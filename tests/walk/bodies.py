@@ -27,6 +27,8 @@ BODIES: Mapping[str, Any] = {
     "api:endpoint patch": {"description": "walked"},
     "api:endpoint-traffic put": {"traffic": {"blue": 100}},
     "api:deployment patch": {"instance_count": 2},
+    "api:deployment-scaling put": {"maximum": 2},
+    "api:deployment-scaling patch": {"maximum": 2},
     "api:deployment-loan patch": {"hours": 1},
     "api:deployment-rollback post": {"revision": 1},
     "api:plan post": {"documents": [_DOCUMENT]},

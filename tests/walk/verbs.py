@@ -18,6 +18,7 @@ import endpoints.selectors
 import endpoints.services
 import studio.access
 from endpoints import selectors, services
+from endpoints.control.autoscale import Cause, Verdict
 from endpoints.models import EnvironmentVersion, OnlineDeployment, Rollout
 from endpoints.selectors import hiding, rollouts
 from endpoints.services import cancellation, planning, quota_requests
@@ -166,6 +167,19 @@ SERVICES: Mapping[str, Verb] = {
         (may.QUOTA_WRITE,), lambda w, u: services.change_instance_type(u, name="Standard_DS3_v2", values={})
     ),
     "invoke.invoke": Verb((may.SCORE,), lambda w, u: services.invoke(u, endpoint=ENDPOINT, body=b"{}")),
+    "scaling.set_scaling": Verb(
+        (may.DEPLOYMENTS_WRITE,), lambda w, u: services.set_scaling(u, **_place(), policy={"maximum": 2})
+    ),
+    "scaling.change_scaling": Verb(
+        (may.DEPLOYMENTS_WRITE,), lambda w, u: services.change_scaling(u, **_place(), changes={"maximum": 2})
+    ),
+    "scaling.remove_scaling": Verb((may.DEPLOYMENTS_WRITE,), lambda w, u: services.remove_scaling(u, **_place())),
+    "scaling.apply_verdict": Verb(
+        (may.DEPLOYMENTS_WRITE,),
+        lambda w, u: services.apply_verdict(u, **_place(), count=1, verdict=Verdict(2, Cause.RULE, "Walked.")),
+    ),
+    "scaling.wake_deployment": Verb((may.DEPLOYMENTS_WRITE,), lambda w, u: services.wake_deployment(u, **_place())),
+    "scaling.put_to_sleep": Verb((may.DEPLOYMENTS_WRITE,), lambda w, u: services.put_to_sleep(u, **_place())),
     "loans.start_deployment": Verb((may.DEPLOYMENTS_WRITE,), lambda w, u: services.start_deployment(u, **_place())),
     "loans.extend_loan": Verb(
         (may.DEPLOYMENTS_READ, may.QUOTA_WRITE), lambda w, u: services.extend_loan(u, **_place(), hours=1)
@@ -320,6 +334,10 @@ SELECTORS: Mapping[str, Verb] = {
     "revisions.revision_changes": Verb(
         (may.DEPLOYMENTS_READ,), lambda w, u: selectors.revision_changes(u, _deployment(), before=1, after=1)
     ),
+    "scaling.scaling_of": Verb((may.DEPLOYMENTS_READ,), lambda w, u: selectors.scaling_of(u, **_place())),
+    "scaling.policies_for": Verb(((may.DEPLOYMENTS_READ, ANYWHERE),), lambda w, u: selectors.policies_for(u)),
+    "scaling.decisions_of": Verb((may.DEPLOYMENTS_READ,), lambda w, u: selectors.decisions_of(u, _deployment())),
+    "scaling.cold_starts": Verb((may.DEPLOYMENTS_READ,), lambda w, u: selectors.cold_starts(u, _deployment())),
     "revisions.revision_history": Verb(
         (may.DEPLOYMENTS_READ,), lambda w, u: selectors.revision_history(u, _deployment())
     ),

@@ -90,6 +90,7 @@ class World:
             ("", "username"): "mara",
             ("", "secret"): "guess",
             ("", "number"): 1,
+            ("", "index"): 0,
             ("", "family"): "DSv2",
             ("", "chart"): "requests",
             ("", "step"): "endpoint",

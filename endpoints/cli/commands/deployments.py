@@ -207,6 +207,23 @@ def start(name: str, endpoint_name: str, shared_pool_hours: int = 0, no_wait: bo
         return _shown(session, endpoint_name, name)
 
 
+def wake(name: str, endpoint_name: str, no_wait: bool = False) -> Json:
+    """Start a sleeping deployment now rather than with the first request."""
+    return _ordered("wake", name, endpoint_name, no_wait)
+
+
+def sleep(name: str, endpoint_name: str, no_wait: bool = False) -> Json:
+    """Let all instances of a deployment go until the next request; its scaling policy must allow a minimum of 0."""
+    return _ordered("sleep", name, endpoint_name, no_wait)
+
+
+def _ordered(verb: str, name: str, endpoint_name: str, no_wait: bool) -> Json:
+    with open_session() as session:
+        answer = session.client.post(*_deployments(endpoint_name), name.lower(), verb)
+        session.finish(answer, is_waited_for=not no_wait)
+        return _shown(session, endpoint_name, name)
+
+
 def delete(name: str, endpoint_name: str, no_wait: bool = False) -> None:
     """Delete a deployment. One that has traffic is kept; shift its traffic first."""
     with open_session() as session:
