@@ -142,7 +142,7 @@ def start_studio(
 
 
 def remove_images(home: Path) -> None:
-    """Take the images of the studio on `home` off the engine, if there is one: one with mlflow takes most of a gigabyte."""
+    """Take the images of the studio on `home` off the engine, if there is one; mlflow makes most of a gigabyte."""
     import docker
     import docker.errors
 
