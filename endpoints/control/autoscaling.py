@@ -38,7 +38,7 @@ def verdicts(*, now: datetime, is_heard: bool) -> Iterator[Say]:
     """On every deployment that may be scaled now. is_heard: the gateways' counts arrive."""
     rows = OnlineDeployment.objects.exclude(scaling={}).select_related("endpoint")
     settled = rows.filter(
-        observed_generation__gte=F("generation"), deletion_requested_at=None, stopped_at=None, failure=None
+        observed_generation__gte=F("generation"), deletion_requested_at=None, stopped_at=None, failure__isnull=True
     )
     for row in settled.order_by("pk"):
         try:

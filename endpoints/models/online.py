@@ -102,9 +102,10 @@ class OnlineDeployment(models.Model):
 
     @property
     def shown_state(self) -> str:
-        """What a person reads: the provisioning state, or that it is stopped."""
-        is_stopped = self.stopped_at and self.provisioning_state is ProvisioningState.SUCCEEDED
-        return "Stopped" if is_stopped else self.provisioning_state
+        """What a person reads: the provisioning state, or that it is stopped or asleep."""
+        if self.provisioning_state is not ProvisioningState.SUCCEEDED:
+            return self.provisioning_state
+        return "Stopped" if self.stopped_at else "Asleep" if self.is_asleep else self.provisioning_state
 
     @property
     def is_asleep(self) -> bool:

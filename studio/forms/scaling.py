@@ -87,7 +87,7 @@ class RuleForm(SlimForm):
         label="Then", choices=[("out", "add"), ("in", "take away"), ("to", "set the count to")]
     )
     amount = forms.IntegerField(label="Instances", min_value=0, initial=1)
-    is_percent = forms.BooleanField(label="of a hundred: a percentage of the count", required=False)
+    is_percent = forms.BooleanField(label="Percent of the count, not instances", required=False)
     cooldown = forms.CharField(
         label="Cool-down", initial="5m", max_length=20, help_text="After any change by a rule, this one waits so long."
     )
