@@ -12,7 +12,7 @@ from endpoints.control import autoscaling, environments, garbage, reconcile, swe
 from endpoints.services import loans, rollout_turns
 from endpoints.spec.errors import SlipwayError
 from endpoints.spec.wakes import Wake
-from endpoints.telemetry import heartbeats, intake, pairs, rollups, samples
+from endpoints.telemetry import comparisons, heartbeats, intake, pairs, rollups, samples
 from studio.access.programs import AUTOSCALER, program
 
 logger = logging.getLogger(__name__)
@@ -84,6 +84,7 @@ def roll_up() -> None:
 def forget_telemetry() -> None:
     """Delete what was measured, and decided, long ago."""
     rollups.forget(now=timezone.now())
+    comparisons.forget_old(now=timezone.now())
     autoscaling.forget_decisions(now=timezone.now())
 
 

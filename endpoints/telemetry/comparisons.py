@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import Sum
 
@@ -17,6 +17,7 @@ from endpoints.telemetry.readings import slots
 from endpoints.telemetry.rollups import FINEST_S, HOUR_S, locked
 from endpoints.telemetry.windows import Window
 
+EXAMPLES_KEPT = timedelta(days=30)
 QUANTILES = (0.5, 0.9, 0.99)
 SIZES_PER_UNIT = 1e9  # sizes of differences are kept in whole parts of this
 _Milliseconds = tuple[float | None, ...]
@@ -140,6 +141,12 @@ def worst_examples(comparison: Comparison, *, kind: str = "") -> list[Comparison
     """The kept pairs, the worst first, without their bodies."""
     rows = ComparisonExample.objects.filter(comparison=comparison, **({"kind": kind} if kind else {}))
     return list(rows.defer("live_body", "shadow_body", "request_body").order_by("-divergence", "-at", "-pk"))
+
+
+def forget_old(*, now: datetime) -> int:
+    """Delete kept answers that nobody needs any more; returns how many."""
+    deleted, _ = ComparisonExample.objects.filter(at__lt=now - EXAMPLES_KEPT).delete()
+    return deleted
 
 
 def forget_all(endpoint: str) -> None:

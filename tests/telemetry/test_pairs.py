@@ -16,7 +16,14 @@ from endpoints.spec.agreement import Kind
 from endpoints.spec.histogram import Histogram
 from endpoints.spec.pairs import SHADOW_FAILED, STREAM, STREAMING, AnswerSeen, Pair, PairBatch
 from endpoints.telemetry import pairs
-from endpoints.telemetry.comparisons import differing_fields, forget_all, signed_quantiles_ms, summary, worst_examples
+from endpoints.telemetry.comparisons import (
+    differing_fields,
+    forget_all,
+    forget_old,
+    signed_quantiles_ms,
+    summary,
+    worst_examples,
+)
 from endpoints.telemetry.rollups import roll_up
 
 pytestmark = pytest.mark.django_db
@@ -177,6 +184,12 @@ def test_pairs_there_was_no_room_for_are_told(comparison: Comparison) -> None:
     pairs.take([encoded(pair(), dropped={"risk": 7, "other": 1})], now=NOW)
     found = summary(comparison, now=NOW)
     assert (found.kinds[Kind.LEFT_OUT], found.pairs) == (7, 1)
+
+
+def test_kept_answers_are_forgotten_after_a_month(comparison: Comparison) -> None:
+    take(pair(1, 2), pair(1, 3, at=NOW - timedelta(seconds=30)))
+    assert forget_old(now=NOW + timedelta(days=30) - timedelta(seconds=10)) == 1
+    assert kinds(comparison) == {"Different": 2}
 
 
 def test_forgetting_leaves_nothing(comparison: Comparison) -> None:
