@@ -26,7 +26,6 @@ MODULES = (
     "auth",
     "bandwidth",
     "board",
-    "chunked",
     "cors",
     "counters",
     "errors",

@@ -8,8 +8,8 @@ import socket
 import sys
 from typing import List, Sequence
 
-from .clients import listen_on
 from .failure import BAD_ARGUMENT, NOT_READY, BootFailure
+from .front.clients import listen_on
 from .pump import RotatingFile, Sink, TextOutput, make_line
 from .settings import CLI_ERROR, Settings, load
 from .supervisor import Supervisor, failed_before_start

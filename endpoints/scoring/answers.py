@@ -8,7 +8,7 @@ from typing import Any, AsyncIterator, Iterator, Optional
 
 from .api.aml_response import FAILED, HTML, JSON, AMLResponse
 from .http.request import Headers
-from .http.response import REASONS, HttpResponse, check_header
+from .http.response import REASONS, HttpResponse, check_header, encode_headers
 
 SCRIPT_FAILED = "An unexpected error occurred in scoring script. Check the logs for more info."
 SERVER_FAILED = "An unexpected internal error occurred. Check the logs for more info."
@@ -17,12 +17,14 @@ NOT_FOUND = (
     "and try again."
 )
 WRONG_METHOD = "The method is not allowed for the requested URL."
+TOOK = "x-ms-run-fn-exec-ms"
 EVENT_STREAM = "text/event-stream"
 SSE_BEGINNINGS = ("data:", "event:", "id:", "retry:", ":")
 
 PLAIN_TYPES = frozenset((list, dict, str, int, float, bool))  # what nearly every run() returns
 _END = object()  # of a generator that yields nothing
 _PLAIN: Headers = [("Content-Type", JSON), (FAILED, "False")]
+_PLAIN_BLOCK = encode_headers([*_PLAIN, (TOOK, "%.3f")])
 
 
 def error(status: int, message: str, *, has_run_failed: bool = False) -> HttpResponse:
@@ -41,10 +43,13 @@ def fatal(status: int, detail: str = "") -> HttpResponse:
     return HttpResponse(status, [("Content-Type", "text/html")], body.encode("latin-1", "replace"), must_close=True)
 
 
+def plain_headers(took_ms: float) -> bytes:
+    """Encoded, of a value of PLAIN_TYPES."""
+    return _PLAIN_BLOCK % took_ms
+
+
 def from_value(value: Any, *, accept: str = "") -> HttpResponse:
     """Raises what json.dumps raises for a value that JSON cannot hold, and UnsafeHeader."""
-    if type(value) in PLAIN_TYPES:
-        return HttpResponse(200, _PLAIN[:], json.dumps(value).encode("ascii"))
     if value is None:
         return HttpResponse(200, _PLAIN[:], b"{}")
     if isinstance(value, AMLResponse):

@@ -116,7 +116,7 @@ def json_object(request: HttpRequest) -> Dict[str, Any]:
 
 
 def media_type(request: HttpRequest) -> str:
-    return _media_type(request.headers.get("content-type", ""))
+    return _media_type(request.content_type)
 
 
 @functools.lru_cache(maxsize=64)

@@ -2,44 +2,29 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from typing import Any
 
 from .http.request import HttpRequest
-from .ids import Ids
 
 
 class Call:
-    """`connection` is whatever the server has to answer to. Times are of `time.perf_counter`."""
+    """`seat` is where it is answered, `number` the front's, unique there.
 
-    __slots__ = (
-        "connection",
-        "elapsed_s",
-        "entered_at",
-        "ids",
-        "is_in_run",
-        "is_reported",
-        "received_at",
-        "request",
-        "thread_id",
-        "was_interrupted",
-    )
+    Times are of `time.perf_counter`, which front and workers share.
+    """
 
-    def __init__(self, request: HttpRequest, ids: Ids) -> None:
+    elapsed_s = 0.0  # in run()
+    entered_at = 0.0
+    thread_id = 0
+    is_in_run = False
+    was_interrupted = False
+    is_reported = False
+    is_gone = False  # nobody waits for the rest of the stream
+    under_way_bytes = 0  # of its stream, not yet taken by the client
+
+    def __init__(self, seat: Any, number: int, request: HttpRequest, request_id: str, received_at: float) -> None:
+        self.seat = seat
+        self.number = number
         self.request = request
-        self.ids = ids
-        self.connection: Any = None
-        self.received_at = time.perf_counter()
-        self.entered_at = 0.0
-        self.elapsed_s = 0.0
-        self.thread_id = 0
-        self.is_in_run = False
-        self.was_interrupted = False
-        self.is_reported = False
-
-    def enter(self) -> None:
-        """The user's code begins, in this thread."""
-        self.thread_id = threading.get_ident()
-        self.entered_at = time.perf_counter()
-        self.is_in_run = True
+        self.request_id = request_id
+        self.received_at = received_at

@@ -8,6 +8,7 @@ from typing import Dict, NamedTuple
 
 from .http.request import Headers
 
+NAMES = frozenset(("x-request-id", "x-ms-request-id", "x-ms-client-request-id"))
 MAX_LENGTH = 100
 DEPRECATED = (
     "x-ms-request-id header has been deprecated and will be removed from future versions of the server."

@@ -47,9 +47,9 @@ class RecordPipe:
         if not request_id:
             self.flush()
 
-    def defer(self, message: str, request_id: str) -> None:
+    def defer(self, message: str, request_id: str, level: int = logging.INFO) -> None:
         """A line about a request that is answered."""
-        self._add("INFO", SERVER, message, request_id, time.time())
+        self._add("INFO" if level == logging.INFO else _level(level), SERVER, message, request_id, time.time())
 
     def flush(self) -> None:
         if self._ledger.is_empty:

@@ -9,23 +9,24 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import socket
 import threading
 import time
 from typing import Dict, NoReturn, Sequence
 
-from . import channel, worker
+from . import channel, child, worker
+from .child import Pipes
+from .rendezvous import Rendezvous
 from .settings import Settings
-from .worker import Boot, LoopNeeded, Pipes
+from .worker import Boot, LoopNeeded
 
 logger = logging.getLogger("azmlinfsrv")
 
 PAUSE_S = 0.5
 
 
-def run(settings: Settings, listeners: Sequence[socket.socket], pipes: Sequence[Pipes], parent: int) -> NoReturn:
+def run(settings: Settings, rendezvous: Rendezvous, pipes: Sequence[Pipes], parent: int) -> NoReturn:
     """Never returns."""
-    worker.prepare_process(pipes[0], parent)
+    child.prepare_process(pipes[0], parent, name="slipway-nursery")
     boot = Boot(settings, pipes[0], is_shared=True)
     try:
         worker.load_or_exit(boot)
@@ -34,13 +35,13 @@ def run(settings: Settings, listeners: Sequence[socket.socket], pipes: Sequence[
     if threading.active_count() > 1:
         logger.warning("init() started threads; they do not exist in preloaded workers. Unset WORKER_PRELOAD.")
     boot.records.flush()
-    _Nursery(boot, listeners, pipes).keep()
+    _Nursery(boot, rendezvous, pipes).keep()
 
 
 class _Nursery:
-    def __init__(self, boot: Boot, listeners: Sequence[socket.socket], pipes: Sequence[Pipes]) -> None:
+    def __init__(self, boot: Boot, rendezvous: Rendezvous, pipes: Sequence[Pipes]) -> None:
         self._boot = boot
-        self._listeners = listeners
+        self._rendezvous = rendezvous
         self._pipes = pipes
         self._places: Dict[int, int] = {}  # which pipes a worker has, by process id
         self._is_stopping = False
@@ -64,7 +65,7 @@ class _Nursery:
             time.sleep(PAUSE_S)
             if not self._is_stopping:
                 self._fork(place)
-        worker.exit_process(0)
+        child.exit_process(0)
 
     def _stop(self) -> None:
         self._is_stopping = True
@@ -86,11 +87,11 @@ class _Nursery:
                 os.kill(pid, signal.SIGTERM)
             return
         pipes = self._pipes[place]
-        worker.prepare_process(pipes, parent)
-        if self._boot.app is None:
+        child.prepare_process(pipes, parent, name="slipway-worker")
+        if self._boot.scorer is None:
             boot = Boot(self._boot.settings, pipes)
             worker.load_or_exit(boot)
-            worker.serve(boot, self._listeners)
+            worker.serve(boot, self._rendezvous)
         self._boot.pipes = pipes
         self._boot.records.begin_process(pipes.records, pipes.ledger)
-        worker.serve(self._boot, self._listeners)
+        worker.serve(self._boot, self._rendezvous)

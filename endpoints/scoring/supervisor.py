@@ -1,4 +1,5 @@
-"""The parent of all workers: holds the port, forks, restarts what crashed, pumps logs, keeps the status file.
+"""The parent of the front and of all workers: holds the port, forks, restarts what crashed, pumps logs, keeps the
+status file.
 
 It runs none of the user's code and no threads, so it can always fork and always answer a signal.
 """
@@ -6,7 +7,6 @@ It runs none of the user's code and no threads, so it can always fork and always
 from __future__ import annotations
 
 import os
-import re
 import selectors
 import signal
 import socket
@@ -16,12 +16,17 @@ from contextlib import suppress
 from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Tuple
 
 from . import channel, nursery, worker
-from .failure import CRASH_LOOP, NOT_READY, BootFailure
+from .child import Pipes
+from .endings import crash_loop, describe, unexplained
+from .failure import BootFailure
+from .front import process as front
+from .front.clients import BACKLOG
 from .ledger import Ledger
 from .pump import LineReader, Sink, make_line, render
+from .rendezvous import open_rendezvous
 from .settings import Settings
 from .status import StatusFile, now
-from .worker import BOOT_FAILED, Pipes
+from .worker import BOOT_FAILED
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
@@ -33,12 +38,13 @@ TAIL_LINES = 20
 
 
 class _Child:
-    """A worker, or the nursery with all its workers."""
+    """The front, a worker, or the nursery with all its workers."""
 
-    def __init__(self, pid: int, readers: List[LineReader], events: List[channel.EventReader]) -> None:
+    def __init__(self, pid: int, *, is_front: bool) -> None:
         self.pid = pid
-        self.readers = readers
-        self.events = events
+        self.is_front = is_front
+        self.readers: List[LineReader] = []
+        self.events: List[channel.EventReader] = []
         self.ledgers: List[Ledger] = []
         self.started_at = time.monotonic()
         self.ready_at: Optional[float] = None
@@ -69,7 +75,9 @@ class Supervisor:
         self._sink = _Tail(sink)
         self._selector = selectors.DefaultSelector()
         self._children: Dict[int, _Child] = {}
-        self._due: List[float] = []  # when to fork again
+        self._rendezvous = open_rendezvous()
+        self._due: List[Tuple[float, Callable[[], None]]] = []  # when to fork which again
+        self._front_crashes = 0
         self._crashes = 0
         self._boot_attempts = 0
         self._was_ready = False
@@ -83,8 +91,9 @@ class Supervisor:
         self._take_signals()
         self._status.write()
         self._log("INFO", "Listening at %s port %d" % (self._status.state["host"], self._status.state["port"]))
+        self._fork_front()
         for _ in range(1 if self._settings.is_preloaded else self._settings.worker_count):
-            self._fork()
+            self._fork_workers()
         while self._children or self._due:
             self._turn()
         self._status.update(phase="exited", exit_code=self._exit_code)
@@ -95,17 +104,16 @@ class Supervisor:
             key.data()
         self._reap()
         moment = time.monotonic()
-        due = [at for at in self._due if at <= moment]
-        if due and self._stop_deadline is None:
-            self._due = [at for at in self._due if at > moment]
-            for _ in due:
-                self._fork()
+        due = [fork for at, fork in self._due if at <= moment]
+        self._due = [(at, fork) for at, fork in self._due if at > moment]
+        for fork in due:
+            fork()
         if self._stop_deadline is not None and moment >= self._stop_deadline:
             self._stop_deadline = moment + EXTRA_GRACE_S
             self._signal_all(signal.SIGKILL)
 
     def _timeout(self) -> Optional[float]:
-        times = self._due + ([self._stop_deadline] if self._stop_deadline is not None else [])
+        times = [at for at, _ in self._due] + ([self._stop_deadline] if self._stop_deadline is not None else [])
         return max(0.0, min(times) - time.monotonic()) if times else None
 
     # Signals
@@ -127,14 +135,16 @@ class Supervisor:
             self._stop(0)
 
     def _stop(self, exit_code: int) -> None:
-        """Refuse new connections, have workers finish theirs; kill those that do not."""
+        """Refuse new connections, have the front see the others through; kill what does not end."""
         if self._stop_deadline is not None:
             return
         self._exit_code = exit_code
         self._due = []
         self._refuse()
         self._status.update(phase="stopping")
-        self._stop_deadline = time.monotonic() + self._settings.graceful_timeout_s + EXTRA_GRACE_S
+        has_front = any(child.is_front for child in self._children.values())
+        grace_s = self._settings.graceful_timeout_s if has_front else 0.0
+        self._stop_deadline = time.monotonic() + grace_s + EXTRA_GRACE_S
         self._signal_all(signal.SIGTERM)
 
     def _signal_all(self, number: int) -> None:
@@ -144,35 +154,45 @@ class Supervisor:
 
     # Workers
 
-    def _fork(self) -> None:
+    def _fork_front(self) -> None:
+        def become(pipes: List[Pipes], parent: int) -> None:
+            front.run(self._settings, self._listeners, self._rendezvous, pipes[0], parent)
+
+        self._fork(become, is_front=True)
+
+    def _fork_workers(self) -> None:
+        def become(pipes: List[Pipes], parent: int) -> None:
+            for closed in (*self._listeners, self._rendezvous.listener):
+                closed.close()
+            if self._settings.is_preloaded:
+                nursery.run(self._settings, self._rendezvous, pipes, parent)
+            worker.run(self._settings, self._rendezvous, pipes[0], parent)
+
+        self._fork(become, places=self._settings.worker_count if self._settings.is_preloaded else 1)
+
+    def _fork(self, become: Callable[[List[Pipes], int], None], *, places: int = 1, is_front: bool = False) -> None:
+        """`become` gets the pipes of each place and never returns."""
         parent = os.getpid()
-        count = self._settings.worker_count if self._settings.is_preloaded else 1
-        made = [_make_pipes() for _ in range(count)]
+        made = [_make_pipes() for _ in range(places)]
         pid = os.fork()
         if pid == 0:
-            self._become_worker([write for _, write in made], parent)
-        child = _Child(pid, [], [])
+            try:
+                self._selector.close()
+                self._close_pipes_of_others()
+                become([write for _, write in made], parent)
+            finally:
+                os._exit(1)
+        child = _Child(pid, is_front=is_front)
         for read, write in made:
             for descriptor in write.descriptors:
                 os.close(descriptor)
             self._listen_to(child, read)
         self._children[pid] = child
 
-    def _become_worker(self, pipes: List[Pipes], parent: int) -> None:
-        """In the child. Never returns, whatever happens."""
-        try:
-            self._selector.close()
-            for other in self._children.values():
-                for descriptor in [reader.descriptor for reader in other.readers] + [
-                    reader.descriptor for reader in other.events
-                ]:
-                    os.close(descriptor)
-            if self._settings.is_preloaded:
-                nursery.run(self._settings, self._listeners, pipes, parent)
-            else:
-                worker.run(self._settings, self._listeners, pipes[0], parent)
-        finally:
-            os._exit(1)
+    def _close_pipes_of_others(self) -> None:
+        for other in self._children.values():
+            for descriptor in [each.descriptor for each in other.readers] + [each.descriptor for each in other.events]:
+                os.close(descriptor)
 
     def _listen_to(self, child: _Child, read: Pipes) -> None:
         for stream, descriptor in (("stdout", read.stdout), ("stderr", read.stderr), ("records", read.records)):
@@ -202,7 +222,7 @@ class Supervisor:
             elif event["event"] == channel.FAILED:
                 child.failure = event["failure"]
             elif event["event"] == channel.CRASHED:
-                self._log("ERROR", "Worker %d %s; it is replaced." % (event["worker"], _describe(event["status"])[1]))
+                self._log("ERROR", "Worker %d %s; it is replaced." % (event["worker"], describe(event["status"])[1]))
                 self._count_restart()
 
     def _on_ready(self, child: _Child) -> None:
@@ -210,6 +230,8 @@ class Supervisor:
         self._was_ready = True
         self._boot_attempts = 0
         if self._stop_deadline is None:
+            for listener in self._listeners:
+                listener.listen(BACKLOG)  # as the front did, but another worker's end may have come in between
             self._status.update(phase="running", ready_at=self._status.state["ready_at"] or now())
 
     def _forget(self, descriptor: int) -> None:
@@ -242,8 +264,13 @@ class Supervisor:
             self._sink.write(ledger.read())
             ledger.close()
         if self._stop_deadline is not None:
+            if child.is_front:  # it has told the workers to end
+                self._stop_deadline = min(self._stop_deadline, time.monotonic() + EXTRA_GRACE_S)
             return
-        exit_code, how = _describe(status)
+        exit_code, how = describe(status)
+        if child.is_front:
+            self._replace_front(child, how)
+            return
         if child.ready_at is None:
             self._on_boot_failed(child, exit_code, how)
             return
@@ -251,14 +278,14 @@ class Supervisor:
         if time.monotonic() - child.ready_at > SETTLED_S:
             self._crashes = 0
         if self._crashes + 1 >= MAX_CRASHES and not self._is_anyone_ready():
-            self._give_up(_crash_loop(how, exit_code, self._sink.text(), self._settings.app_root))
+            self._give_up(crash_loop(how, exit_code, self._sink.text(), self._settings.app_root, times=MAX_CRASHES))
             return
         self._replace()
         self._count_restart()
 
     def _on_boot_failed(self, child: _Child, exit_code: int, how: str) -> None:
         self._boot_attempts += 1
-        failure = child.failure or _unexplained(how, exit_code, self._sink.text(), self._settings.app_root)
+        failure = child.failure or unexplained(how, exit_code, self._sink.text(), self._settings.app_root)
         if self._was_ready and self._boot_attempts < MAX_BOOT_ATTEMPTS:
             self._log("ERROR", "A worker could not start again: %s" % failure["message"])
             self._replace()
@@ -278,17 +305,29 @@ class Supervisor:
 
     def _replace(self) -> None:
         """The first time at once, then with pauses that double."""
-        pause = 0.0 if not self._crashes else min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (self._crashes - 1))
+        self._due.append((time.monotonic() + _pause_s(self._crashes), self._fork_workers))
         self._crashes += 1
-        self._due.append(time.monotonic() + pause)
         if not self._is_anyone_ready():
             self._refuse()
 
+    def _replace_front(self, child: _Child, how: str) -> None:
+        """Workers find the next one by themselves; meanwhile callers wait in line."""
+        if time.monotonic() - child.started_at > SETTLED_S:
+            self._front_crashes = 0
+        self._log("ERROR", "The front %s; it is replaced." % how)
+        self._due.append((time.monotonic() + _pause_s(self._front_crashes), self._fork_front))
+        self._front_crashes += 1
+        self._count_restart()
+
     def _refuse(self) -> None:
-        """Nobody answers: let callers fail at once, who may try another instance. A ready worker listens again."""
+        """Nobody answers: let callers fail at once, who may try elsewhere. With a worker the front listens again.
+
+        A socket that is shut twice without listening in between would end its next connections at once.
+        """
         for listener in self._listeners:
-            with suppress(OSError):  # not listening, or not possible on this system
-                listener.shutdown(socket.SHUT_RD)
+            with suppress(OSError):  # not possible on this system
+                if listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                    listener.shutdown(socket.SHUT_RD)
 
     def _log(self, level: str, message: str) -> None:
         self._sink.write(make_line(level, "azmlinfsrv", message, pid=os.getpid()))
@@ -301,50 +340,8 @@ def _make_pipes() -> Tuple[Pipes, Pipes]:
     return Pipes(out, err, records, events, ledger), Pipes(out_w, err_w, records_w, events_w, ledger)
 
 
-def _describe(status: int) -> Tuple[int, str]:
-    """(exit code, negative for a signal; how it ended)."""
-    if os.WIFSIGNALED(status):
-        number = os.WTERMSIG(status)
-        return -number, "was ended by %s" % signal.Signals(number).name
-    return os.WEXITSTATUS(status), "ended with exit code %d" % os.WEXITSTATUS(status)
-
-
-def _unexplained(how: str, exit_code: int, log_tail: str, app_root: str) -> Dict[str, Any]:
-    file, line = _place(log_tail, app_root)
-    message = "The model's process %s while it started%s." % (how, _at(file, line))
-    advice = _advice(exit_code)
-    return BootFailure(NOT_READY, message, advice=advice, file=file, line=line, log_tail=log_tail).as_dict()
-
-
-def _crash_loop(how: str, exit_code: int, log_tail: str, app_root: str) -> Dict[str, Any]:
-    file, line = _place(log_tail, app_root)
-    message = "The model's process %s%s, %d times soon after it was ready." % (how, _at(file, line), MAX_CRASHES)
-    advice = _advice(exit_code)
-    return BootFailure(CRASH_LOOP, message, advice=advice, file=file, line=line, log_tail=log_tail).as_dict()
-
-
-def _advice(exit_code: int) -> str:
-    if exit_code == -signal.SIGKILL:
-        return "Something killed the process, most often for want of memory; choose an instance type with more."
-    if exit_code in (-signal.SIGSEGV, -signal.SIGBUS, -signal.SIGILL, -signal.SIGFPE, -signal.SIGABRT):
-        return (
-            "Native code crashed, often a package built for another version of a library it uses; pin versions that "
-            "belong together. The log shows the Python lines that led there."
-        )
-    return "See the log; the script or a library ended the process itself, as os._exit() does."
-
-
-def _place(log_tail: str, app_root: str) -> Tuple[str, int]:
-    """The innermost line of the user's code in the stack that a crash leaves in the log, ("", 0) without one."""
-    for path, line in re.findall(r'File "([^"]+)", line (\d+) in', log_tail):
-        relative = os.path.relpath(os.path.realpath(path), os.path.realpath(app_root))
-        if not relative.startswith("..") and "site-packages" not in relative:
-            return relative, int(line)
-    return "", 0
-
-
-def _at(file: str, line: int) -> str:
-    return " in %s, line %d" % (file, line) if file else ""
+def _pause_s(crashes: int) -> float:
+    return 0.0 if not crashes else min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** (crashes - 1))
 
 
 def _reachable(host: str) -> str:

@@ -27,16 +27,11 @@ class SwaggerUnavailable(Exception):
     """The version asked for does not exist; the message is the caller's."""
 
 
-class Swagger:
+class Documents:
     """All versions there are, as bytes ready to send."""
 
-    def __init__(self, run: Callable[..., Any], settings: Settings) -> None:
-        self._documents: Dict[str, bytes] = {}
-        for version in FILES:
-            document = _read_own(version, settings.app_root) or _make(version, run, settings)
-            if document is not None:
-                self._documents[version] = json.dumps(document).encode("ascii")
-        self._log()
+    def __init__(self, documents: Dict[str, bytes]) -> None:
+        self._documents = documents
 
     def document(self, query: str) -> bytes:
         """Raises SwaggerUnavailable."""
@@ -51,6 +46,19 @@ class Swagger:
                 % (asked, there)
             )
         return document
+
+
+class Swagger(Documents):
+    """The documents of a loaded script."""
+
+    def __init__(self, run: Callable[..., Any], settings: Settings) -> None:
+        self.documents: Dict[str, bytes] = {}
+        for version in FILES:
+            document = _read_own(version, settings.app_root) or _make(version, run, settings)
+            if document is not None:
+                self.documents[version] = json.dumps(document).encode("ascii")
+        super().__init__(self.documents)
+        self._log()
 
     def _log(self) -> None:
         there = ", ".join(sorted(self._documents))

@@ -20,7 +20,8 @@ logger = logging.getLogger("azmlinfsrv")
 class Watchdog:
     """Ends calls after `timeout_ms`, and with `on_expired` the worker itself after `worker_timeout_s`; 0 for no limit.
 
-    `check` is called every few milliseconds while a call may be running.
+    `check` is called every few milliseconds while a call may be running. Whoever does that may doze while nothing is
+    going on: with `is_dozing` set, `wake` is called when something begins.
     """
 
     def __init__(self, *, timeout_ms: int, stuck_after_ms: int, worker_timeout_s: int) -> None:
@@ -30,22 +31,48 @@ class Watchdog:
         self._stuck_after_s = stuck_after_ms / 1000
         self._main_id = threading.main_thread().ident or 0
         self._running: Dict[int, Call] = {}  # by thread
+        self._others = 0
         self._lock = threading.Lock()
+        self.stirs = 0  # grows whenever something begins or ends
+        self.is_dozing = False
+        self.wake: Callable[[], None] = lambda: None
 
     @property
-    def is_watching(self) -> bool:
-        return bool(self._running)
+    def is_busy(self) -> bool:
+        return bool(self._running or self._others)
+
+    def begin_other(self) -> None:
+        """Something that has no time limit but may write log lines: a stream, or a run() that is awaited."""
+        with self._lock:
+            self._others += 1
+        self._stir()
+
+    def end_other(self) -> None:
+        with self._lock:
+            self._others -= 1
+        self._stir()
+
+    def _stir(self) -> None:
+        self.stirs += 1
+        if self.is_dozing:
+            self.wake()
 
     def install(self) -> None:
         """Must be called in the main thread: only a signal gets a sleeping main thread's attention."""
         signal.signal(signal.SIGALRM, self._on_alarm)
 
     def enter(self, call: Call) -> None:
-        call.enter()
+        call.thread_id = threading.get_ident()
         self._running[call.thread_id] = call
+        self.stirs += 1
+        if self.is_dozing:
+            self.wake()
+        call.entered_at = time.perf_counter()
+        call.is_in_run = True
 
     def leave(self, call: Call) -> None:
         """After this no interruption can reach the thread. May itself raise the TimeoutError that was under way."""
+        call.elapsed_s = time.perf_counter() - call.entered_at
         if call.thread_id == self._main_id:
             call.is_in_run = False
         else:
@@ -53,12 +80,13 @@ class Watchdog:
                 call.is_in_run = False
             if call.was_interrupted:
                 _interrupt(call.thread_id, None)
-        call.elapsed_s = time.perf_counter() - call.entered_at
         self._running.pop(call.thread_id, None)
 
     def check(self) -> None:
         now = time.perf_counter()
         for call in list(self._running.values()):
+            if not call.is_in_run:
+                continue
             seconds = now - call.entered_at
             if self._timeout_s and seconds > self._timeout_s and not call.was_interrupted:
                 self._end(call)
@@ -88,7 +116,7 @@ class Watchdog:
         frame = sys._current_frames().get(call.thread_id)
         stack = "".join(traceback.format_stack(frame)) if frame is not None else "(the thread is gone)\n"
         logger.warning(
-            "run() has been busy for %.1f s with request %s. Its stack now:\n%s", seconds, call.ids.request_id, stack
+            "run() has been busy for %.1f s with request %s. Its stack now:\n%s", seconds, call.request_id, stack
         )
 
 

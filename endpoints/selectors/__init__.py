@@ -4,13 +4,6 @@ Every function takes the person first and raises NotFound or Forbidden of `endpo
 """
 
 from endpoints.selectors.addresses import openapi_uri, scoring_uri
-from endpoints.selectors.comparisons import (
-    Compared,
-    compared_readings,
-    comparison_example,
-    comparison_examples,
-    comparison_of,
-)
 from endpoints.selectors.compute import (
     DeploymentUsage,
     FamilyUsage,
@@ -68,7 +61,6 @@ from endpoints.selectors.studio_settings import (
 
 __all__ = [
     "ColdStarts",
-    "Compared",
     "DeploymentUsage",
     "FamilyUsage",
     "LimitUsage",
@@ -83,10 +75,6 @@ __all__ = [
     "build_log_sources",
     "build_of",
     "cold_starts",
-    "compared_readings",
-    "comparison_example",
-    "comparison_examples",
-    "comparison_of",
     "cost_per_hour",
     "current_revision",
     "decisions_of",

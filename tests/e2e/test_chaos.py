@@ -164,12 +164,14 @@ def hurt(siege: Siege, studio: RunningStudio) -> None:
         victim = instances(studio, "blue")[0]
         kill(processes_of(studio, victim))
         eventually(lambda: victim not in (ready := instances(studio, "blue")) and len(ready) == 3)
-    with siege.during("an instance's working process is killed, its keeper lives"):
-        (process,) = [each for each in processes_of(studio, instances(studio, "blue")[0]) if not each.children()]
-        keeper = process.parent()
-        assert keeper is not None
-        process.kill()
-        eventually(lambda: set(keeper.children()) - {process})
+    for name in ("slipway-worker", "slipway-front"):
+        with siege.during(f"an instance's {name} is killed, its keeper lives"):
+            (process,) = [each for each in processes_of(studio, instances(studio, "blue")[0]) if each.name() == name]
+            keeper = process.parent()
+            assert keeper is not None
+            others = keeper.children()
+            process.kill()
+            eventually(lambda keeper=keeper, others=others: set(keeper.children()) - set(others))  # type: ignore[misc]
     with siege.during("the worker is killed"):
         kill_and_await_another(studio, "studio.celery worker")
     with siege.during("Redis is killed"):

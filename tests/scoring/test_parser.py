@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from endpoints.scoring.http import parser as module
-from endpoints.scoring.http.parser import BadRequest, RequestParser
+from endpoints.scoring.http.lines import BadRequest
+from endpoints.scoring.http.parser import RequestParser
 
 Result = list[tuple[str, str, str, dict[str, str], bytes, bool]]
 

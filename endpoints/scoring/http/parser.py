@@ -1,15 +1,15 @@
 """Requests out of bytes: strict about everything that could be read in two ways, the same for any split into packets.
 
-Head lines are remembered: clients on a kept connection repeat theirs word by word, which makes this as fast as a
-parser in C called from Python. No sockets here.
+No sockets here.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, List, Optional
 
-from .request import HttpRequest, RequestLine
+from .lines import BadRequest, header_lines, parse_header_line, parse_request_line, request_lines
+from .request import HttpRequest
 
 MAX_REQUEST_LINE = 4094  # the three limits of the original server
 MAX_HEADER_LINE = 8190
@@ -19,23 +19,7 @@ MAX_CHUNK_LINE = 1024
 MAX_BLANK_LINES = 2
 MAX_LENGTH_DIGITS = 18
 
-_REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32}) ([\x21-\x7e\x80-\xff]+) HTTP/([0-9])\.([0-9])")
-_HEADER_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)")
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?")
-_ABSOLUTE = re.compile(r"https?://[^/?#]+", re.IGNORECASE)
-
-_REMEMBERED = 1024
-_MEMORABLE_LINE = 256
-_request_lines: Dict[bytes, RequestLine] = {}
-_header_lines: Dict[bytes, Tuple[str, str]] = {}
-
-
-class BadRequest(Exception):
-    """The bytes are no request that could be answered otherwise; the connection must be closed after `status`."""
-
-    def __init__(self, status: int, detail: str) -> None:
-        super().__init__(detail)
-        self.status = status
 
 
 class RequestParser:
@@ -87,7 +71,7 @@ class RequestParser:
         request = self._request
         assert request is not None  # noqa: S101
         if self._parts:
-            request.body = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+            request.parts = self._parts
             self._parts = []
             self._body_size = 0
         self._request = None
@@ -104,19 +88,20 @@ class RequestParser:
         if end < 0:
             self._check_lines(buffer)
             return False
-        lines = buffer[:end].split(b"\r\n")
-        line = _request_lines.get(lines[0])
+        head = buffer[:end]
+        lines = head.split(b"\r\n")
+        line = request_lines.get(lines[0])
         if line is None or len(lines) > MAX_HEADERS + 1 or end > MAX_HEAD:
             self._check_lines(buffer[: end + 2])
-            line = _parse_request_line(lines[0])
+            line = parse_request_line(lines[0])
         headers: Dict[str, str] = {}
         for index in range(1, len(lines)):
             raw = lines[index]
-            pair = _header_lines.get(raw)
+            pair = header_lines.get(raw)
             if pair is None:
                 if len(raw) > MAX_HEADER_LINE:
                     self._check_lines(buffer[: end + 2])
-                pair = _parse_header_line(raw)
+                pair = parse_header_line(raw)
             name, value = pair
             if name in headers:
                 _refuse_repeated(name)
@@ -125,7 +110,7 @@ class RequestParser:
                 headers[name] = value
         self._buffer = buffer[end + 4 :]
         self._checked = self._lines_checked = self._blank_lines = 0
-        self._begin_body(HttpRequest(line, headers))
+        self._begin_body(HttpRequest(line, head, headers))
         return True
 
     def _skip_blank_lines(self) -> bool:
@@ -157,9 +142,9 @@ class RequestParser:
                 raise BadRequest(400, "A line must end with CR LF")
             line = buffer[self._checked : feed - 1]
             if self._lines_checked:
-                _parse_header_line(line)
+                parse_header_line(line)
             else:
-                _parse_request_line(line)
+                parse_request_line(line)
             self._checked = feed + 1
             self._lines_checked += 1
 
@@ -182,7 +167,7 @@ class RequestParser:
             self._missing = int(length)
             self._check_body_size(self._missing)
             if 0 < self._missing <= len(self._buffer):  # all of it is here already
-                request.body = self._buffer[: self._missing]
+                request.parts = [self._buffer[: self._missing]]
                 self._buffer = self._buffer[self._missing :]
                 self._missing = 0
         if "expect" in headers and headers["expect"].lower() != "100-continue":
@@ -223,7 +208,7 @@ class RequestParser:
                     return True
                 if self._lines_checked > MAX_HEADERS:
                     raise BadRequest(431, "Too many trailers")
-                _parse_header_line(line)
+                parse_header_line(line)
                 continue
             match = _CHUNK_LINE.fullmatch(line)
             if match is None:
@@ -266,38 +251,6 @@ class RequestParser:
         self._missing = 0
         self._chunks = "size"
         return True
-
-
-def _parse_request_line(raw: bytes) -> RequestLine:
-    match = _REQUEST_LINE.fullmatch(raw)
-    if match is None:
-        raise BadRequest(400, "Bad request line")
-    if match.group(3) != b"1":
-        raise BadRequest(505, "Only HTTP/1.0 and HTTP/1.1 are spoken here")
-    target = match.group(2).decode("latin-1")
-    if target[0] != "/" and target != "*":
-        without_host, found = _ABSOLUTE.subn("", target, count=1)
-        if not found or not target.lower().startswith("http"):
-            raise BadRequest(400, "The request target must be a path")
-        target = without_host if without_host[:1] == "/" else "/" + without_host
-    line = RequestLine(match.group(1).decode("ascii"), target, is_http10=match.group(4) == b"0")
-    if len(raw) <= _MEMORABLE_LINE:
-        if len(_request_lines) >= _REMEMBERED:
-            _request_lines.clear()
-        _request_lines[raw] = line
-    return line
-
-
-def _parse_header_line(raw: bytes) -> Tuple[str, str]:
-    match = _HEADER_LINE.fullmatch(raw)
-    if match is None:
-        raise BadRequest(400, "Bad header line")
-    pair = (match.group(1).decode("ascii").lower(), match.group(2).decode("latin-1").rstrip(" \t"))
-    if len(raw) <= _MEMORABLE_LINE:
-        if len(_header_lines) >= _REMEMBERED:
-            _header_lines.clear()
-        _header_lines[raw] = pair
-    return pair
 
 
 def _refuse_repeated(name: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from http import HTTPStatus
-from typing import Any, Callable, Iterator, Optional, Tuple
+from typing import Any, Callable, Iterator, Optional
 
 from .request import Headers
 
@@ -39,17 +39,25 @@ class HttpResponse:
 
 
 class Clock:
-    """The Date header, made once a second."""
+    """The beginning of a head with its Date, made once a second."""
 
     def __init__(self, now: Callable[[], float] = time.time) -> None:
         self._now = now
-        self._made: Tuple[int, str] = (0, "")
+        self._second = 0
+        self._common = b""
+        self._ok = b""
 
-    def date(self) -> str:
+    def beginning(self, status: int) -> bytes:
         second = int(self._now())
-        if self._made[0] != second:
-            self._made = (second, time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(second)))
-        return self._made[1]
+        if self._second != second:
+            self._second = second
+            date = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(second))
+            self._common = b"Server: slipway\r\nDate: %s\r\n" % date.encode("ascii")
+            self._ok = b"HTTP/1.1 200 OK\r\n" + self._common
+        if status == 200:
+            return self._ok
+        reason = REASONS.get(status, "UNKNOWN").encode("ascii")
+        return b"HTTP/1.1 %d %s\r\n%s" % (status, reason, self._common)
 
 
 _clock = Clock()
@@ -68,28 +76,26 @@ def check_header(name: str, value: str) -> None:
         raise UnsafeHeader("Not a header name: %r" % name)
 
 
-def encode_head(response: HttpResponse, *, keep_alive: bool, is_http10: bool, date: Optional[str] = None) -> bytes:
-    """Everything up to the body. Says how the body is delimited and whether the connection goes on."""
-    status = response.status
-    lines = "".join(["%s: %s\r\n" % header for header in response.headers])
-    if response.chunks is not None:
-        framing = "" if is_http10 else "Transfer-Encoding: chunked\r\n"
+def encode_headers(headers: Headers) -> bytes:
+    return "".join(["%s: %s\r\n" % header for header in headers]).encode("latin-1", "replace")
+
+
+def encode_head(status: int, block: bytes, length: Optional[int], *, keep_alive: bool, is_http10: bool) -> bytes:
+    """Everything up to the body. `block`: encoded headers; `length`: of the body, None when it is streamed.
+
+    Says how the body is delimited and whether the connection goes on.
+    """
+    if length is None:
+        framing = b"" if is_http10 else b"Transfer-Encoding: chunked\r\n"
     elif status < 200 or status == 204 or status == 304:
-        framing = ""
+        framing = b""
     else:
-        framing = "Content-Length: %d\r\n" % len(response.body)
+        framing = b"Content-Length: %d\r\n" % length
     if not keep_alive:
-        framing += "Connection: close\r\n"
+        framing += b"Connection: close\r\n"
     elif is_http10:
-        framing += "Connection: keep-alive\r\n"
-    head = "HTTP/1.1 %d %s\r\nServer: slipway\r\nDate: %s\r\n%s%s\r\n" % (
-        status,
-        REASONS.get(status, "UNKNOWN"),
-        date or _clock.date(),
-        framing,
-        lines,
-    )
-    return head.encode("latin-1", "replace")
+        framing += b"Connection: keep-alive\r\n"
+    return b"%s%s%s\r\n" % (_clock.beginning(status), framing, block)
 
 
 def encode_chunk(data: bytes) -> bytes:

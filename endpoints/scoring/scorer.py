@@ -1,54 +1,35 @@
-"""What is answered to which request. Knows the contract, no sockets and no threads.
-
-`begin` answers at once what needs no user code and makes a Call of the rest; `execute` (or `execute_async`) runs it.
-"""
+"""From a call to its answer by way of the user's code. Knows the contract's conversions, no sockets and no threads."""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
+import json
 import logging
 import time
 import traceback
-from typing import Any, AsyncIterator, Callable, Dict, Iterator, List, Optional, Union
+from typing import Any, AsyncIterator, Callable, Dict, Iterator, List, Optional, Tuple, Union
 
 from . import context
-from .answers import (
-    NOT_FOUND,
-    PLAIN_TYPES,
-    SCRIPT_FAILED,
-    SERVER_FAILED,
-    WRONG_METHOD,
-    Stream,
-    error,
-    fatal,
-    from_value,
-)
-from .api.aml_response import FAILED, HTML, JSON
+from .answers import PLAIN_TYPES, SCRIPT_FAILED, SERVER_FAILED, TOOK, Stream, error, fatal, from_value, plain_headers
 from .arguments import Arguments, InputRefused, adapt, request_headers
 from .call import Call
-from .cors import Cors
-from .http.request import Headers, HttpRequest
 from .http.response import HttpResponse, iterate
-from .ids import DEPRECATED, Ids, identify
+from .ids import NAMES
 from .loader import Script
 from .settings import Settings
-from .swagger import Swagger, SwaggerUnavailable
 from .watchdog import Watchdog
 
 logger = logging.getLogger("azmlinfsrv")
 
-READ_METHODS = ("GET", "HEAD", "OPTIONS")
-SCORE_METHODS = ("GET", "HEAD", "OPTIONS", "POST")
-_ID_NAMES = frozenset(("x-request-id", "x-ms-request-id", "x-ms-client-request-id"))
-
 LogRequest = Callable[[str, str], None]
+Answer = Union[bytes, HttpResponse]  # bytes: the JSON of a plain value
 
 
-class App:
-    """One loaded script behind its routes. `log_request` takes a line and the request's id."""
+class Scorer:
+    """One loaded script. `log_request` takes a line and the request's id; None when nobody wants to read it."""
 
-    def __init__(self, script: Script, settings: Settings, swagger: Swagger, *, log_request: LogRequest) -> None:
+    def __init__(self, script: Script, settings: Settings, *, log_request: Optional[LogRequest]) -> None:
         self.adapter, self._wants_headers = adapt(script.run)
         self.watchdog = Watchdog(
             timeout_ms=settings.scoring_timeout_ms,
@@ -59,71 +40,38 @@ class App:
         self._run = script.run
         self._run_batch = script.run_batch
         self._timeout_ms = settings.scoring_timeout_ms
-        self._swagger = swagger
-        self._cors = Cors(settings.cors_origins) if settings.cors_origins.strip(", ") else None
-        self._version: Headers = [("x-ms-server-version", settings.server_version)] if settings.server_version else []
         self._log_request = log_request
 
     @property
     def can_batch(self) -> bool:
         return self._run_batch is not None
 
-    # Without user code
+    def execute_all(self, calls: List[Call], *, is_batch: bool) -> Iterator[Tuple[Call, Answer]]:
+        """One after the other, or all at once for a script that takes batches.
 
-    def begin(self, request: HttpRequest) -> Union[HttpResponse, Call]:
-        route = request.route
-        if route == "/score":
-            return self._begin_score(request)
-        if route == "/" or route == "/swagger.json":
-            if request.method not in READ_METHODS:
-                return _wrong_method(READ_METHODS)
-            return self._read(request)
-        return error(404, NOT_FOUND)
+        A plain value comes as its JSON alone, and `conclude` has to be called for it: between two calls of run() only
+        what must be done then is done, for whatever is done many times in a row is done more quickly.
+        """
+        if is_batch:
+            yield from zip(calls, self.execute_batch(calls))  # noqa: B905  not in Python 3.8
+            return
+        prepared = [(call, self._arguments(call)) for call in calls]
+        for call, arguments in prepared:
+            token = context.request_id.set(call.request_id)
+            try:
+                answer = arguments if isinstance(arguments, HttpResponse) else self._score(call, arguments)
+                if isinstance(answer, HttpResponse):
+                    answer = self._finish(call, answer)
+            finally:
+                context.request_id.reset(token)
+            yield call, answer
 
-    def _begin_score(self, request: HttpRequest) -> Union[HttpResponse, Call]:
-        method = request.method
-        if method not in SCORE_METHODS:
-            return _wrong_method(SCORE_METHODS)
-        call = Call(request, identify(request.headers))
-        if call.ids.is_deprecated:
-            logger.warning(DEPRECATED)
-        if call.ids.refusal:
-            return self._dress(request, call.ids, error(431, call.ids.refusal))
-        if not self.adapter.is_raw and method in ("OPTIONS", "HEAD"):
-            if method == "OPTIONS":
-                return self._finish(call, HttpResponse(200, [("Content-Type", HTML), (FAILED, "False")]))
-            return self._finish(call, error(405, "Method not allowed"))
-        return call
+    def conclude(self, call: Call, body: bytes) -> bytes:
+        """The headers, encoded, that go with the JSON of a plain value. Notes the call in the log."""
+        self._log(call, 200, len(body))
+        return plain_headers(call.elapsed_s * 1000)
 
-    def _read(self, request: HttpRequest) -> HttpResponse:
-        call = Call(request, identify(request.headers))
-        if call.ids.refusal:
-            return self._dress(request, call.ids, error(431, call.ids.refusal))
-        if request.method == "OPTIONS":
-            response = HttpResponse(200, [("Content-Type", HTML), ("Allow", ", ".join(READ_METHODS))])
-        elif request.route == "/":
-            response = HttpResponse(200, [("Content-Type", HTML)], b"Healthy")
-        else:
-            return self._finish(call, self._swagger_answer(request))
-        return self._dress(request, call.ids, response)
-
-    def _swagger_answer(self, request: HttpRequest) -> HttpResponse:
-        try:
-            body = self._swagger.document(request.query)
-        except SwaggerUnavailable as unavailable:
-            return error(404, str(unavailable))
-        return HttpResponse(200, [("Content-Type", JSON), (FAILED, "False")], body)
-
-    # With user code
-
-    def execute(self, call: Call) -> HttpResponse:
-        token = context.request_id.set(call.ids.request_id)
-        try:
-            return self._finish(call, self._score(call))
-        finally:
-            context.request_id.reset(token)
-
-    def execute_batch(self, calls: List[Call]) -> List[HttpResponse]:
+    def execute_batch(self, calls: List[Call]) -> List[Answer]:
         """One call of run_batch() for all; whatever goes wrong with it, each request gets its own answer."""
         responses: Dict[int, HttpResponse] = {}
         inputs: List[Any] = []
@@ -137,13 +85,13 @@ class App:
                 inputs.append(next(iter(arguments.values())) if len(arguments) == 1 else arguments)
         values = self._call_batch(batch, inputs) if batch else []
         if values is None:
-            return [self.execute(call) if id(call) not in responses else responses[id(call)] for call in calls]
+            return [answer for _, answer in self.execute_all(calls, is_batch=False)]
         for call, value in zip(batch, values):  # noqa: B905  not in Python 3.8
             responses[id(call)] = self._batch_answer(call, value)
         return [self._finish(call, responses[id(call)]) for call in calls]
 
     async def execute_async(self, call: Call) -> HttpResponse:
-        context.request_id.set(call.ids.request_id)
+        context.request_id.set(call.request_id)
         arguments = self._arguments(call)
         if isinstance(arguments, HttpResponse):
             return self._finish(call, arguments)
@@ -167,7 +115,7 @@ class App:
 
     def chunks(self, call: Call, response: HttpResponse) -> Iterator[bytes]:
         """The streamed body, produced under the request's id."""
-        token = context.request_id.set(call.ids.request_id)
+        token = context.request_id.set(call.request_id)
         try:
             yield from iterate(response.chunks)
         finally:
@@ -184,10 +132,7 @@ class App:
             yield chunk
             await asyncio.sleep(0)
 
-    def _score(self, call: Call) -> HttpResponse:
-        arguments = self._arguments(call)
-        if isinstance(arguments, HttpResponse):
-            return arguments
+    def _score(self, call: Call, arguments: Arguments) -> Answer:
         watchdog = self.watchdog
         try:
             watchdog.enter(call)
@@ -203,6 +148,11 @@ class App:
             return _failed_script()
         except BaseException:  # noqa: BLE001  sys.exit() in run() ends one request, not the server
             return _ended_script()
+        if type(value) in PLAIN_TYPES:
+            try:
+                return json.dumps(value).encode("ascii")
+            except Exception:  # noqa: BLE001  not something that can be sent
+                return _unsendable()
         response = self._answer(call, value)
         if isinstance(response.chunks, Stream):
             return _begun(response, response.chunks)
@@ -216,7 +166,9 @@ class App:
         except InputRefused as refused:
             return error(refused.status, str(refused))
         except Exception:  # noqa: BLE001
+            token = context.request_id.set(call.request_id)
             logger.error("Encountered Exception: %s", traceback.format_exc())
+            context.request_id.reset(token)
             return error(500, SERVER_FAILED)
         if self._wants_headers:
             arguments["request_headers"] = request_headers(call.request)
@@ -243,65 +195,48 @@ class App:
 
     def _batch_answer(self, call: Call, value: Any) -> HttpResponse:
         if isinstance(value, BaseException):
-            logger.error("run_batch() answered request %s with %r", call.ids.request_id, value)
+            logger.error("run_batch() answered request %s with %r", call.request_id, value)
             return error(500, SCRIPT_FAILED, has_run_failed=True)
         return self._answer(call, value)
 
     def _answer(self, call: Call, value: Any) -> HttpResponse:
+        took_ms = call.elapsed_s * 1000
         try:
             response = from_value(value, accept=call.request.headers.get("accept", ""))
         except Exception:  # noqa: BLE001  not something that can be sent
-            logger.error("Encountered Exception: %s", traceback.format_exc())
-            return error(500, SERVER_FAILED)
-        response.headers.append(("x-ms-run-fn-exec-ms", "%.3f" % (call.elapsed_s * 1000)))
+            return _unsendable()
+        response.headers.append((TOOK, "%.3f" % took_ms))
         return response
 
     def _timed_out(self) -> HttpResponse:
         logger.error("Encountered Exception: %s", traceback.format_exc())
         return error(500, "Scoring timeout after %d ms" % self._timeout_ms, has_run_failed=True)
 
-    # Headers and the log
-
     def _finish(self, call: Call, response: HttpResponse) -> HttpResponse:
+        """Note it in the log; the ids are the front's to give, not the script's."""
         if response.must_close:
             return response
-        request = call.request
-        self._dress(request, call.ids, response)
-        self._log_request(
-            "%s %s %d %.3fms %s"
-            % (
-                request.method,
-                request.route + "?" + request.query if request.query else request.route,
-                response.status,
-                (time.perf_counter() - call.received_at) * 1000,
-                "N/A" if response.chunks is not None else len(response.body),
-            ),
-            call.ids.request_id,
-        )
+        if len(response.headers) > 3:  # the script's own
+            response.headers = [pair for pair in response.headers if pair[0].lower() not in NAMES]
+        self._log(call, response.status, "N/A" if response.chunks is not None else len(response.body))
         return response
 
-    def _dress(self, request: HttpRequest, ids: Ids, response: HttpResponse) -> HttpResponse:
-        headers = response.headers
-        if len(headers) > 3:  # the script's own
-            headers = [pair for pair in headers if pair[0].lower() not in _ID_NAMES]
-        headers += self._version
-        headers += ids.headers
-        if "traceid" in request.headers:
-            headers.append(("TraceId", request.headers["traceid"]))
-        if self._cors is not None:
-            headers += self._cors.headers(request.method, request.headers)
-        response.headers = headers
-        return response
+    def _log(self, call: Call, status: int, length: Union[int, str]) -> None:
+        if self._log_request is None:
+            return
+        line = call.request.line
+        target = line.route + "?" + line.query if line.query else line.route
+        took_ms = (time.perf_counter() - call.received_at) * 1000
+        self._log_request("%s %s %d %.3fms %s" % (line.method, target, status, took_ms, length), call.request_id)
 
 
 def is_async(function: Callable[..., Any]) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
 
 
-def _wrong_method(allowed: Any) -> HttpResponse:
-    response = error(405, WRONG_METHOD)
-    response.headers.append(("Allow", ", ".join(allowed)))
-    return response
+def _unsendable() -> HttpResponse:
+    logger.error("Encountered Exception: %s", traceback.format_exc())
+    return error(500, SERVER_FAILED)
 
 
 def _failed_script() -> HttpResponse:

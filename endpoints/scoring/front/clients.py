@@ -1,4 +1,4 @@
-"""The listeners and the connections of one worker, and who of them the poller watches. Knows no requests."""
+"""The listeners and the clients' connections, and who of them the poller watches. Knows no requests."""
 
 from __future__ import annotations
 
@@ -6,26 +6,29 @@ import resource
 import socket
 from typing import Callable, Dict, List, Optional, Sequence
 
-from .answers import error
-from .connection import SEND_STALL_S, Connection
-from .http.parser import RequestParser
+from ..answers import error
+from ..http.parser import RequestParser
+from .connection import Connection
 from .poller import READ, Poller
 
 IDLE_S = 120.0  # kept connections may stay silent that long
 HEAD_S = 60.0  # a request's head must have come by then, and a body may not pause longer
+SEND_STALL_S = 60.0  # a client that takes nothing of its answer for so long has lost interest
 LINGER_S = 2.0
 MAX_CONNECTIONS = 4000
-SPARE_DESCRIPTORS = 128  # for the script's own files
+SPARE_DESCRIPTORS = 128  # for everything that is no client
 ACCEPT_AT_ONCE = 32
+BACKLOG = 2048
 
 
 class Clients:
-    """Accepts, watches and closes. Only the thread that polls may call `accept` and `sweep`."""
+    """Accepts, watches and closes."""
 
     def __init__(self, poller: Poller, listeners: Sequence[socket.socket]) -> None:
         self._poller = poller
         self._listeners: Dict[int, socket.socket] = {listener.fileno(): listener for listener in listeners}
         self._connections: Dict[int, Connection] = {}
+        self._is_open = False
         self._is_accepting = False
         self._limit = min(MAX_CONNECTIONS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARE_DESCRIPTORS)
         self.find: Callable[[int], Optional[Connection]] = self._connections.get
@@ -38,28 +41,39 @@ class Clients:
 
     # Listeners
 
-    def start_accepting(self) -> None:
-        if self._is_accepting:
+    def open(self) -> None:
+        """Listen and accept."""
+        self._is_open = True
+        self._go_on_accepting()
+
+    def stop_accepting(self) -> None:
+        """Leave whoever comes to the supervisor, who refuses them unless there soon is a worker again."""
+        self._is_open = False
+        self._pause_accepting()
+
+    def _go_on_accepting(self) -> None:
+        if self._is_accepting or not self._is_open or len(self._connections) >= self._limit:
             return
         self._is_accepting = True
         for descriptor, listener in self._listeners.items():
             listener.setblocking(False)
-            self._poller.watch_shared(descriptor)
+            listener.listen(BACKLOG)
+            self._poller.watch(descriptor)
 
-    def stop_accepting(self, *, for_good: bool = False) -> None:
+    def _pause_accepting(self) -> None:
         if self._is_accepting:
             self._is_accepting = False
             for descriptor in self._listeners:
                 self._poller.forget(descriptor)
-        if for_good:
-            self._listeners = {}
 
     def accept(self, descriptor: int) -> None:
         """Take who waits at the listener; nothing when the descriptor is none."""
         listener = self._listeners.get(descriptor)
-        for _ in range(ACCEPT_AT_ONCE if listener is not None else 0):
+        if listener is None:
+            return
+        for _ in range(ACCEPT_AT_ONCE):
             try:
-                accepted, _address = listener.accept()  # type: ignore[union-attr]
+                accepted, _address = listener.accept()
             except OSError:
                 break
             accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -67,23 +81,19 @@ class Clients:
             self._connections[connection.descriptor] = connection
             self.watch(connection, READ)
         if len(self._connections) >= self._limit:
-            self.stop_accepting()
+            self._pause_accepting()
 
     # Connections
 
     def watch(self, connection: Connection, events: int) -> None:
-        if connection.is_closed:
+        """Look for these events; with 0, only for its end."""
+        if connection.is_closed or connection.watched == events:
             return
-        if connection.is_watched:
-            self._poller.change(connection.descriptor, events)
-        else:
-            connection.is_watched = True
+        if connection.watched is None:
             self._poller.watch(connection.descriptor, events)
-
-    def unwatch(self, connection: Connection) -> None:
-        if connection.is_watched:
-            connection.is_watched = False
-            self._poller.forget(connection.descriptor)
+        else:
+            self._poller.change(connection.descriptor, events)
+        connection.watched = events
 
     def hang_up(self, connection: Connection) -> None:
         """End it so that the client still hears the last answer."""
@@ -96,21 +106,26 @@ class Clients:
     def close(self, connection: Connection) -> None:
         if connection.is_closed:
             return
-        self.unwatch(connection)
+        if connection.watched is not None:
+            self._poller.forget(connection.descriptor)
         self._connections.pop(connection.descriptor, None)
         connection.close()
-        if not self._is_accepting and len(self._connections) < self._limit:
-            self.start_accepting()
+        if not self._is_accepting:
+            self._go_on_accepting()
+
+    def close_all(self) -> None:
+        for connection in self.all():
+            self.close(connection)
 
     def sweep(self, now: float) -> None:
         """End connections whose client does nothing."""
         for connection in self.all():
-            if connection.is_busy:
+            if connection.ticket is not None and not connection.outbox:
                 continue
             silent_s = now - connection.touched_at
             if connection.is_lingering:
                 is_over = silent_s > LINGER_S
-            elif connection.pending:
+            elif connection.outbox:
                 is_over = silent_s > SEND_STALL_S
             elif connection.parser.is_idle:
                 is_over = silent_s > IDLE_S
@@ -125,7 +140,7 @@ class Clients:
     def close_idle(self, now: float) -> None:
         """Before a stop: end every connection on which no request is under way."""
         for connection in self.all():
-            if connection.is_busy or connection.pending or not connection.parser.is_idle:
+            if connection.ticket is not None or connection.outbox or not connection.parser.is_idle:
                 continue
             if connection.is_lingering:
                 if now - connection.touched_at > LINGER_S / 4:
