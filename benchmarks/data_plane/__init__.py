@@ -36,7 +36,11 @@ def main() -> None:
         for connections in (16, 256):
             rows += compare(peers, connections=connections)
         varied = compare([nginx, gateway], connections=16, is_varied=True)
-        print("   (every request with a head of its own: ", *(row["ratio"] for row in varied), "of nginx; no target)")
+        print(
+            "   (every request and every answer with a head of its own: ",
+            *(row["ratio"] for row in varied),
+            "of nginx; no target)",
+        )
         rows += added_latency(upstream, nginx, gateway, seconds=SECONDS, runs=RUNS)
         rows += many_endpoints(root, upstream, seconds=SECONDS, runs=RUNS)
         rows += route_change(root, upstream)

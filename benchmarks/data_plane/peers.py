@@ -122,7 +122,9 @@ class Upstream(Peer):
     core = LOAD_CORE
 
     def command(self) -> list[str]:
-        location = f"location / {{ default_type application/json; return 200 '{ANSWER}'; }}"
+        # A head that varies is answered by one that varies, as a server does that gives back the request's id.
+        rest = f"default_type application/json; add_header x-trace $http_traceparent; return 200 '{ANSWER}';"
+        location = f"location / {{ {rest} }}"
         return _nginx_command(self.folder, f"server {{ listen 127.0.0.1:{self.port}; {location} }}")
 
 
