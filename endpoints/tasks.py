@@ -8,7 +8,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from endpoints import services
-from endpoints.control import autoscaling, environments, garbage, reconcile, sweep
+from endpoints.control import autoscaling, environments, garbage, hosts, reconcile, sweep, waking
 from endpoints.services import loans, rollout_turns
 from endpoints.spec.errors import SlipwayError
 from endpoints.spec.wakes import Wake
@@ -20,14 +20,26 @@ logger = logging.getLogger(__name__)
 
 @shared_task(name="endpoints.tasks.reconcile_deployment")
 def reconcile_deployment(deployment_id: int) -> None:
-    """Take one deployment as far as it goes now."""
-    reconcile.reconcile(deployment_id)
+    """Take one deployment as far as it goes now, or hand it to the host whose it is."""
+    place = hosts.place_of(deployment_id)
+    if place != hosts.here() and place:
+        waking.wake(waking.RECONCILE_DEPLOYMENT, deployment_id, host=place)
+    else:
+        reconcile.reconcile(deployment_id)
 
 
 @shared_task(name="endpoints.tasks.sweep")
 def sweep_all() -> None:
-    """Find what needs looking at."""
+    """Find what needs looking at; other hosts look at their own."""
+    for host in hosts.others():
+        waking.wake(waking.GLANCE, host=host, expires_s=4)
     sweep.sweep()
+
+
+@shared_task(name=waking.GLANCE)
+def glance() -> None:
+    """Look at what runs on this host alone."""
+    sweep.glance_here()
 
 
 @shared_task(name="endpoints.tasks.look_after_loans")
@@ -70,8 +82,16 @@ def take_pairs() -> None:
 
 @shared_task(name="endpoints.tasks.sample_instances")
 def sample_instances() -> None:
-    """Measure what instances use."""
+    """Measure what instances use; other hosts measure their own."""
+    for host in hosts.others():
+        waking.wake(waking.MEASURE_HOST, host=host, expires_s=8)
     samples.sample(now=timezone.now())
+
+
+@shared_task(name=waking.MEASURE_HOST)
+def measure_host() -> None:
+    """Measure what processes on this host use."""
+    samples.sample_host(now=timezone.now())
 
 
 @shared_task(name="endpoints.tasks.roll_up")

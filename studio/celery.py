@@ -9,8 +9,9 @@ from typing import Any
 from celery import Celery
 from celery.signals import beat_init, worker_ready, worker_shutting_down
 from django.conf import settings
+from kombu import Queue
 
-from studio.schedule import RECURRING, mark_ready, queue_settings
+from studio.schedule import QUEUE, RECURRING, mark_ready, queue_settings
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "studio.settings")
 
@@ -27,13 +28,21 @@ app.conf.update(
 app.autodiscover_tasks(["endpoints"])
 
 
+if settings.SLIPWAY_HOST:
+    app.conf.task_queues = [Queue(QUEUE), Queue(f"{QUEUE}.{settings.SLIPWAY_HOST}")]
 _is_over = threading.Event()
 
 
 @worker_ready.connect
 def _worker_is_ready(**_: Any) -> None:
     threading.Thread(target=_listen_for_wakes, name="wakes", daemon=True).start()
-    mark_ready(settings.SLIPWAY_HOME, "worker")
+    if not settings.SLIPWAY_HOST:
+        mark_ready(settings.SLIPWAY_HOME, "worker")
+        return
+    from endpoints.control import hosts
+
+    threading.Thread(target=hosts.keep_saying, args=(_is_over,), name="host", daemon=True).start()
+    mark_ready(settings.SLIPWAY_HOME, f"worker-{settings.SLIPWAY_HOST}")
 
 
 def _listen_for_wakes() -> None:
@@ -55,7 +64,12 @@ def _listen_for_wakes() -> None:
 
 @worker_shutting_down.connect
 def _worker_ends(**_: Any) -> None:
+    """What this host ran is another's from now on. In a thread: the signal comes where Celery's own loop stands still."""
     _is_over.set()
+    if settings.SLIPWAY_HOST:
+        from endpoints.control import hosts
+
+        threading.Thread(target=hosts.leave, name="host-leaves").start()
 
 
 @beat_init.connect

@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+# What any worker takes; `QUEUE.<host>` is what only that host's does, where there are several.
+QUEUE = "slipway"
 # A round that waited longer than its turn is not worth doing: the next one finds the same.
 RECURRING: dict[str, dict[str, Any]] = {
     "sweep": {"task": "endpoints.tasks.sweep", "schedule": 2.0, "options": {"expires": 4}},
@@ -37,7 +39,7 @@ def queue_settings(redis_url: str) -> dict[str, Any]:
             "interval_max": 0.1,
         },
         "task_ignore_result": True,
-        "task_default_queue": "slipway",
+        "task_default_queue": QUEUE,
         "timezone": "UTC",
     }
 

@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from csp.constants import NONE, SELF
 
+from endpoints.spec.host import host_name
 from endpoints.spec.studio_settings import SETTINGS
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -54,6 +55,8 @@ SLIPWAY_GATEWAY_DOMAIN = env("SLIPWAY_GATEWAY_DOMAIN", "")
 SLIPWAY_WORKSPACE = env("SLIPWAY_WORKSPACE", "local")
 # Where instances run unless a deployment says otherwise: as processes or as containers.
 SLIPWAY_BACKEND = env("SLIPWAY_BACKEND", "process")
+# This machine's or container's name where several workers run the studio's processes; "" where one does.
+SLIPWAY_HOST = host_name(os.environ)
 
 # A model or archive beyond these is refused with its size named.
 SLIPWAY_MAX_UPLOAD_BYTES = int(env("SLIPWAY_MAX_UPLOAD_BYTES", str(64 * 1024**3)))

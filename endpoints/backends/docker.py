@@ -34,6 +34,7 @@ from endpoints.backends.base import (
 )
 from endpoints.backends.docker_console import keep_console
 from endpoints.backends.docker_engine import connect, engine_errors, is_configured
+from endpoints.backends.docker_networks import Networks
 from endpoints.backends.instance_files import Stop, read, request_stop
 from endpoints.backends.instance_logs import InstanceLogs
 from endpoints.backends.staging import Stager
@@ -73,6 +74,10 @@ class DockerBackend:
     @property
     def client(self) -> docker.DockerClient:
         return self._client or connect()
+
+    @property
+    def _networks(self) -> Networks:
+        return Networks(self.client, self._studio)
 
     @functools.cached_property
     def _host(self) -> Mapping[str, Any]:
@@ -150,7 +155,7 @@ class DockerBackend:
         places = docker_container.Places(
             app=app, models=app / "azureml-models", server=self._stager.stage_server(), run=run, log=log
         )
-        network = self._network(deployment.endpoint, has_egress=start.template.has_egress)
+        network = self._networks.ensure(deployment.endpoint, has_egress=start.template.has_egress)
         options = docker_container.options(start.template, places, instance_id=start.instance_id, host=self._host)
         labels = {
             **self._labels(deployment),
@@ -171,23 +176,6 @@ class DockerBackend:
             if error.status_code != _CONFLICT or (existing := self._container(start.instance_id)) is None:
                 raise
             return existing
-
-    def _network(self, endpoint: str, *, has_egress: bool) -> str:
-        """The endpoint's network, made on first use; a closed one leads nowhere but to this host."""
-        name = f"slipway-{self._studio}-{endpoint}{'' if has_egress else '-closed'}"
-        if not self.client.networks.list(names=[f"^{name}$"]):
-            try:
-                self.client.networks.create(
-                    name,
-                    driver="bridge",
-                    internal=not has_egress,
-                    check_duplicate=True,
-                    labels={"slipway.studio": self._studio, "slipway.endpoint": endpoint},
-                )
-            except APIError as error:
-                if error.status_code != _CONFLICT:
-                    raise
-        return name
 
     def _stop(self, deployment: DeploymentRef, stop: StopInstance) -> None:
         container = self._container(stop.instance_id)
@@ -225,13 +213,7 @@ class DockerBackend:
             shutil.rmtree(root, ignore_errors=True)
             with contextlib.suppress(OSError):  # other deployments of the endpoint are still there
                 root.parent.rmdir()
-            self._remove_idle_networks(endpoint=deployment.endpoint)
-
-    def _remove_idle_networks(self, *, endpoint: str = "") -> None:
-        wanted = [f"slipway.studio={self._studio}", *([f"slipway.endpoint={endpoint}"] if endpoint else [])]
-        for network in self.client.networks.list(filters={"label": wanted}):
-            with contextlib.suppress(APIError):  # in use by another deployment of the endpoint
-                network.remove()
+            self._networks.remove_idle(endpoint=deployment.endpoint)
 
     def _prune(self, deployment: DeploymentRef) -> None:
         """Remove staged revisions that no container runs, except the newest: it may be about to start."""
@@ -252,7 +234,7 @@ class DockerBackend:
                     in_use.add(container.labels["slipway.server"])
                 else:
                     self._finish(deployment, container.labels["slipway.instance"])
-            self._remove_idle_networks()
+            self._networks.remove_idle()
             self._stager.collect(servers_in_use=in_use, grace_s=grace_s)
 
     # Observing -------------------------------------------------------------------------------------------------

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psutil
+
 from endpoints.assets import AssetStore
 from endpoints.backends.base import (
     DeploymentRef,
@@ -26,13 +28,14 @@ from endpoints.backends.base import (
     StopInstance,
 )
 from endpoints.backends.instance_logs import InstanceLogs
-from endpoints.backends.process_identity import MARKER
+from endpoints.backends.process_identity import MARKER, marked_processes
 from endpoints.backends.process_instance import InstanceFolder, Record, boot_id
 from endpoints.backends.process_launch import base_environment, launch, launch_lock
 from endpoints.backends.staging import SERVER_MODULE, Stager
 from endpoints.backends.troubles import part, translated
 from endpoints.spec.failure import Failure
 from endpoints.spec.home import Home
+from endpoints.spec.host import instance_address
 from endpoints.spec.loglines import LogWriter
 from endpoints.spec.states import FailureCode
 
@@ -60,12 +63,14 @@ class ProcessBackend:
         server_package: Path = _SCORING,
         memory_is_limited: bool = False,
         remove_grace_s: float = 5.0,
+        address: str | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._home, self._now, self._pause = home, now, pause
         self._store = store or AssetStore(home.blobs)
         self._stager = Stager(home, self._store, server_package=server_package)
+        self._address = instance_address(os.environ) if address is None else address
         self._memory_is_limited, self._remove_grace_s = memory_is_limited, remove_grace_s
 
     # Staging ---------------------------------------------------------------------------------------------------
@@ -127,7 +132,7 @@ class ProcessBackend:
         log_folder = self._log_folder(deployment) / start.instance_id
         log_folder.mkdir(parents=True, exist_ok=True)
         return [
-            *(_python(template), "-m", SERVER_MODULE, "--host", "127.0.0.1", "--port", "0"),
+            *(_python(template), "-m", SERVER_MODULE, "--host", self._address, "--port", "0"),
             *("--status-file", folder / "status.json"),
             *("--log-file", log_folder / "inference-server.jsonl"),
             *("--log-max-bytes", str(_LOG_MAX_BYTES), "--log-keep", str(_LOG_KEEP)),
@@ -215,6 +220,20 @@ class ProcessBackend:
         self, deployments: Sequence[DeploymentRef]
     ) -> Mapping[DeploymentRef, tuple[ObservedInstance, ...]]:
         return {deployment: self.observe(deployment) for deployment in deployments}
+
+    def end_strays(self, is_ours: Callable[[DeploymentRef], bool]) -> int:
+        """Kill what runs on this host of deployments that are another host's by now; returns how many processes.
+
+        Their files stay: they are the other host's. Where those are gone already, the process is nobody's.
+        """
+        root, found = self._home.root / "deployments", 0
+        for process, folder in marked_processes(root):
+            endpoint, deployment = folder.relative_to(root).parts[:2]
+            if not folder.exists() or not is_ours(DeploymentRef(endpoint, deployment)):
+                with contextlib.suppress(psutil.Error):
+                    process.kill()
+                    found += 1
+        return found
 
     # Logs ------------------------------------------------------------------------------------------------------
 

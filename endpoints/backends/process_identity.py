@@ -10,7 +10,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,6 +97,15 @@ def kill_family(
         is_session_ours = any(_is_in_session(process, session) for process in left if process.is_running())
         left = _members(folder, session if is_session_ours else 0)
     return left
+
+
+def marked_processes(root: Path) -> Iterator[tuple[psutil.Process, Path]]:
+    """Every process on this host that runs for an instance below `root`, and the instance's folder."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            folder = Path(process.environ().get(MARKER, ""))
+            if process.pid != os.getpid() and root in folder.parents:
+                yield process, folder
 
 
 def _members(folder: Path, session: int) -> list[psutil.Process]:

@@ -15,7 +15,7 @@ from typing import TypeVar
 from django.db.models import F, Q
 
 from endpoints.backends.base import ObservedInstance, Permanent, Phase
-from endpoints.control import environments, leases, routes, targets, waking
+from endpoints.control import environments, hosts, leases, routes, targets, waking
 from endpoints.control.clock import SYSTEM_CLOCK, Clock
 from endpoints.control.endpoints import finish_due
 from endpoints.control.looking import look_at
@@ -49,6 +49,11 @@ def sweep(*, clock: Clock = SYSTEM_CLOCK) -> None:
         _one_at_a_time.release()
 
 
+def glance_here(*, clock: Clock = SYSTEM_CLOCK) -> None:
+    """The glance of a host whose worker does not sweep this time."""
+    hand_over(glance(clock=clock, among=hosts.only_ours()), clock)
+
+
 def hand_over(deployments: Iterable[int], clock: Clock) -> None:
     """Give each of them a task of its own."""
     for pk in deployments:
@@ -59,17 +64,25 @@ def hand_over(deployments: Iterable[int], clock: Clock) -> None:
 def _due(clock: Clock) -> list[int]:
     """Deployments whose time has come, and changes whose wake was lost."""
     is_changed = Q(observed_generation__lt=F("generation")) | Q(deletion_requested_at__isnull=False)
-    is_due = Q(next_look_at__lte=clock.now()) | (Q(next_look_at=None) & is_changed)
+    is_due = Q(next_look_at__lte=clock.now()) | (Q(next_look_at=None) & (is_changed | hosts.stranded(clock)))
     return list(OnlineDeployment.objects.filter(leases.free(clock), is_due).values_list("pk", flat=True))
 
 
 # The glance ----------------------------------------------------------------------------------------------------
 
 
-def glance(*, clock: Clock = SYSTEM_CLOCK) -> set[int]:
-    """Look at all that should simply be running; returns the deployments that need more than a glance."""
+def glance(*, clock: Clock = SYSTEM_CLOCK, among: Q | None = None) -> set[int]:
+    """Look at all that should simply be running; returns the deployments that need more than a glance.
+
+    among: those this worker may look at, unless it is told fewer.
+    """
+    which = hosts.ours() if among is None else among
     settled = OnlineDeployment.objects.filter(
-        leases.free(clock), next_look_at=None, deletion_requested_at=None, observed_generation__gte=F("generation")
+        which,
+        leases.free(clock),
+        next_look_at=None,
+        deletion_requested_at=None,
+        observed_generation__gte=F("generation"),
     )
     deployments = {row.pk: row for row in settled.select_related("endpoint")}
     instances: dict[int, list[Instance]] = {pk: [] for pk in deployments}

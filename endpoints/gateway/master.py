@@ -10,6 +10,7 @@ import fcntl
 import logging
 import os
 import secrets
+import shutil
 import signal
 import socket
 import sys
@@ -104,7 +105,7 @@ class Master:
         """Serve until SIGTERM or SIGINT. Raises PortTaken."""
         settings = self._settings
         orphans = _orphans(settings)
-        self._listen(may_share=bool(orphans))
+        self._listen(may_share=bool(orphans) or settings.is_port_shared)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._is_stopping.set)
@@ -281,7 +282,7 @@ class Master:
 
 
 def _worker_folder(settings: Settings) -> Path:
-    return settings.home.gateway / "workers"
+    return settings.own_folder / "workers"
 
 
 def _note_worker(settings: Settings, pid: int) -> None:
@@ -311,9 +312,10 @@ def _orphans(settings: Settings) -> list[int]:
 
 
 def _lock(settings: Settings) -> IO[str] | None:
-    """One master for a home; the file names its process id. None when another one has it."""
-    settings.home.gateway.mkdir(parents=True, exist_ok=True)
-    file = (settings.home.gateway / "master.pid").open("a+", encoding="utf-8")
+    """One master for a home, or for a member of those that share it; the file names its process id. None when
+    another one has it."""
+    settings.own_folder.mkdir(parents=True, exist_ok=True)
+    file = (settings.own_folder / "master.pid").open("a+", encoding="utf-8")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -325,6 +327,14 @@ def _lock(settings: Settings) -> IO[str] | None:
     return file
 
 
+def _forget_dead_members(settings: Settings) -> None:
+    """Folders of gateways that shared this home and are gone: nobody holds their lock."""
+    for file in settings.home.gateway.glob("members/*/master.pid") if settings.is_port_shared else ():
+        with suppress(OSError), file.open("a+", encoding="utf-8") as held:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(file.parent, ignore_errors=True)
+
+
 def main(environ: Mapping[str, str] = os.environ) -> int:
     """Run until told to stop. 1: could not start, with one line that says why."""
     logging.basicConfig(
@@ -334,6 +344,7 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
     )
     try:
         settings = read_settings(environ)
+        _forget_dead_members(settings)
         lock = _lock(settings)
         if lock is None:
             raise BadSetting(f"A gateway is running for {settings.home.root} already (kill -HUP renews it).")

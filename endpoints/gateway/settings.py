@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,9 @@ class Settings:
 
     processes: 0 means one a core. admin_port: Prometheus metrics on loopback, 0 for none. tls_port: 0 means that the
     main port speaks TLS when a certificate is given. access_log_sample: the part of successful requests that is
-    logged (failed ones always are, up to a rate). drain_seconds: how long an old generation lives on at most.
+    logged (failed ones always are, up to a rate). is_port_shared: other gateways listen on the same port and use the
+    same home, each in a container of its own that shares a network with theirs. drain_seconds: how long an old
+    generation lives on at most.
     """
 
     home: Home
@@ -40,6 +43,14 @@ class Settings:
     body_timeout: float = 30.0
     idle_timeout: float = 75.0
     stream_timeout: float = 60.0
+    is_port_shared: bool = False
+
+    @property
+    def own_folder(self) -> Path:
+        """What is of this gateway alone, whoever else uses the home: in a container process ids begin anew."""
+        if not self.is_port_shared:
+            return self.home.gateway
+        return self.home.gateway / "members" / f"{socket.gethostname()}-{Path('/proc/self/ns/pid').stat().st_ino}"
 
 
 class _Reader:
@@ -91,6 +102,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         tls_port=read.integer("SLIPWAY_GATEWAY_TLS_PORT", 0, low=0, high=65535),
         access_log_sample=read.number("SLIPWAY_GATEWAY_ACCESS_LOG_SAMPLE", 0.01, low=0, high=1),
         is_access_logged=read.text("SLIPWAY_GATEWAY_ACCESS_LOG", "on").lower() not in {"off", "0", "no", "false"},
+        is_port_shared=read.text("SLIPWAY_GATEWAY_SHARED_PORT").lower() in {"1", "on", "true", "yes"},
         drain_seconds=read.number("SLIPWAY_GATEWAY_DRAIN_SECONDS", 30, low=0, high=3600),
         head_timeout=read.number("SLIPWAY_GATEWAY_HEAD_TIMEOUT", 15, low=0.1, high=3600),
         body_timeout=read.number("SLIPWAY_GATEWAY_BODY_TIMEOUT", 30, low=0.1, high=3600),

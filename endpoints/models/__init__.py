@@ -4,7 +4,7 @@ from endpoints.models.comparison import Comparison, ComparisonExample, Compariso
 from endpoints.models.compute import FamilyQuota, InstanceType, PoolLoan, QuotaChange, QuotaRequest
 from endpoints.models.environments import Environment, EnvironmentBuild, EnvironmentVersion
 from endpoints.models.keys import EndpointKeys, TokenSigningKey
-from endpoints.models.online import DeploymentRevision, Instance, OnlineDeployment, OnlineEndpoint
+from endpoints.models.online import DeploymentRevision, Instance, OnlineDeployment, OnlineEndpoint, WorkerHost
 from endpoints.models.operations import Operation, OperationStep
 from endpoints.models.registry import Model, ModelVersion
 from endpoints.models.rollouts import Rollout, RolloutStage
@@ -66,4 +66,5 @@ __all__ = [
     "TokenSigningKey",
     "TrafficRollup",
     "Upload",
+    "WorkerHost",
 ]

@@ -84,6 +84,7 @@ class OnlineDeployment(models.Model):
     warnings = models.JSONField(default=list)
     schedule_entered = models.CharField(max_length=120, blank=True)  # the stretch of a scaling schedule that began last
     wake_trouble = models.TextField(blank=True)  # why it could not be woken last, "" where it could
+    host = models.CharField(max_length=255, blank=True)  # whose processes its instances are, where there are several
     lease_owner = models.CharField(max_length=64, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
     next_look_at = models.DateTimeField(null=True, blank=True)  # unsettled: when to look; None: settled, or never seen
@@ -187,3 +188,13 @@ class Instance(models.Model):
 
     def __str__(self) -> str:
         return self.id
+
+
+class WorkerHost(models.Model):
+    """A host whose worker runs instances as its processes; it is there while it says so. Written by control only."""
+
+    name = models.CharField(primary_key=True, max_length=255)
+    seen_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.name

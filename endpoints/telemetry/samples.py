@@ -6,7 +6,7 @@ from datetime import datetime
 
 import psutil
 from django.conf import settings
-from django.db.models import Count
+from django.db.models import Count, Q
 
 from endpoints.models import CapacityRollup, Instance, InstanceRollup, InstanceType
 from endpoints.spec.home import Home
@@ -34,6 +34,18 @@ def sample(*, now: datetime, meter: Meter = METER, containers: ContainerMeter = 
     return len(used)
 
 
+def sample_host(*, now: datetime, meter: Meter = METER) -> int:
+    """The same for the processes of this host alone, beside the look of the host that counts all."""
+    start_s = slot_of(now.timestamp(), FINEST_S)
+    used = _usage(start_s, meter, None)
+    with locked():
+        there = InstanceRollup.objects.filter(grain_s=FINEST_S, start_s=start_s)
+        known = set(there.values_list("instance", flat=True))
+        fresh = {place: cell for place, cell in used.items() if place[-1] not in known}
+        add_finest({InstanceRollup: fresh})
+    return len(fresh)
+
+
 def _is_taken(start_s: int) -> bool:
     return CapacityRollup.objects.filter(grain_s=FINEST_S, start_s=start_s).exists()
 
@@ -48,13 +60,15 @@ def _capacity(start_s: int) -> Cells:
     return cells
 
 
-def _usage(start_s: int, meter: Meter, containers: ContainerMeter) -> Cells:
+def _usage(start_s: int, meter: Meter, containers: ContainerMeter | None) -> Cells:
+    """What this host's processes use, and what the engine's containers do where they are asked for."""
     columns = ("pk", "pid", "deployment__endpoint__name", "deployment__name", "deployment__instance_type")
-    living = Instance.objects.filter(ended_at=None).values_list(*columns, "deployment__backend")
-    rows = list(living.filter(deployment__backend__in=("process", "docker")))
+    is_process = Q(deployment__backend="process", deployment__host__in={"", settings.SLIPWAY_HOST})
+    living = Instance.objects.filter(is_process | Q(deployment__backend="docker"), ended_at=None)
+    rows = list(living.values_list(*columns, "deployment__backend"))
     pids = {pid: name for name, pid, *_, backend in rows if pid and backend == "process"}
     usages = {pids[pid]: usage for pid, usage in meter.measure(pids).items()}
-    if any(backend == "docker" for *_, backend in rows):
+    if containers and any(backend == "docker" for *_, backend in rows):
         usages |= containers.measure(Home(settings.SLIPWAY_HOME).studio_id)
     sizes = {row.name.lower(): _given(row) for row in InstanceType.objects.all()}
     host = (float(psutil.cpu_count() or 1), psutil.virtual_memory().total)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 import urllib.request
+import uuid
 from collections.abc import Iterator
 from dataclasses import replace
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,7 @@ import pytest
 from endpoints.backends.base import Permanent, Phase, Plan, Runtime, StartInstance, Temporary
 from endpoints.backends.docker import DockerBackend
 from endpoints.backends.docker_container import Places, options
+from endpoints.backends.docker_networks import Networks
 from endpoints.spec.home import Home
 from tests.backends.contract.harness import BLUE, DockerHarness, Target, closing, engine
 
@@ -103,6 +107,30 @@ def test_a_network_belongs_to_one_endpoint_and_goes_with_it(target: Target, harn
     assert harness.backend.client.networks.list(names=[name]) == []
 
 
+def test_an_engine_out_of_address_ranges_gets_one_of_ours(harness: DockerHarness, monkeypatch: pytest.MonkeyPatch):
+    client, studio = harness.backend.client, uuid.uuid4().hex[:12]
+    ours = Networks(client, studio, pool="10.232.0.0/23")
+    create, words = client.networks.create, "could not find an available, non-overlapping IPv4 address pool"
+
+    def refuse_to_choose(name: str, **options: Any) -> Any:
+        if "ipam" not in options:
+            raise docker.errors.APIError(words, explanation=words)
+        return create(name, **options)
+
+    networks = client.networks
+    monkeypatch.setattr(networks, "create", refuse_to_choose)
+    monkeypatch.setattr(docker.DockerClient, "networks", networks)
+    try:
+        names = [ours.ensure(endpoint, has_egress=True) for endpoint in ("one", "two")]
+        subnets = [networks.list(names=[name])[0].attrs["IPAM"]["Config"][0]["Subnet"] for name in names]
+        assert subnets == ["10.232.0.0/24", "10.232.1.0/24"]
+        with pytest.raises(docker.errors.APIError, match="non-overlapping"):
+            ours.ensure("three", has_egress=True)
+    finally:
+        ours.remove_idle()
+    assert networks.list(filters={"label": f"slipway.studio={studio}"}) == []
+
+
 def test_without_egress_a_container_reaches_nothing_but_is_reached(target: Target, harness: DockerHarness):
     harness.template = replace(harness.template, has_egress=False)
     target.start("blue-1")
@@ -111,6 +139,23 @@ def test_without_egress_a_container_reaches_nothing_but_is_reached(target: Targe
         assert answer.status == 200
     (name,) = container_of(harness).attrs["NetworkSettings"]["Networks"]
     assert harness.backend.client.networks.get(name).attrs["Internal"] is True
+
+
+def test_no_way_leads_from_a_closed_network_to_the_world_or_to_what_the_host_offers_to_itself(
+    target: Target, harness: DockerHarness
+):
+    harness.template = replace(harness.template, has_egress=False)
+    target.start("blue-1")
+    target.until(is_all(Phase.RUNNING))
+    with socket.create_server(("127.0.0.1", 0)) as studio:
+        (network,) = container_of(harness).attrs["NetworkSettings"]["Networks"].values()
+        port = studio.getsockname()[1]
+        config = harness.backend.client.networks.get(network["NetworkID"]).attrs["IPAM"]["Config"][0]
+        gateway = config.get("Gateway") or str(next(ip_network(config["Subnet"]).hosts()))
+        places = [(gateway, port), ("127.0.0.1", port), ("1.1.1.1", 53), ("169.254.169.254", 80)]
+        code = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=1)"
+        for host, port in places:
+            assert runs(container_of(harness), "python3", "-c", code, host, str(port))[0] != 0, host
 
 
 def test_endpoints_do_not_reach_each_other(target: Target, running: Any, home_of_another: Target):

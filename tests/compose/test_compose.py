@@ -11,10 +11,11 @@ import tarfile
 import time
 import urllib.request
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import which
+from typing import Any
 
 import pytest
 
@@ -106,7 +107,7 @@ def composed(servers: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     compose = Composed(f"slipwaytest{uuid.uuid4().hex[:8]}", environ)
     run("docker", "build", "--build-arg", f"BASE={BASE_IMAGE}", "-t", STUDIO, ".", cwd=ROOT, within_s=600)
     try:
-        compose("up", "-d", "--no-build")
+        compose("up", "-d", "--no-build", "--scale", "worker=2", "--scale", "gateway=2")
         yield compose
     finally:
         compose("down", "-v", "--timeout", "3")
@@ -139,33 +140,95 @@ def slipway(composed: Composed, token: str, folder: Path, *words: str) -> str:
     return run(str(Path(sys.executable).with_name("slipway")), *words, cwd=folder, environ=environ)
 
 
-def test_a_deployment_answers_through_the_gateway(composed: Composed, token: str, tmp_path: Path):
-    (tmp_path / "code").mkdir()
-    (tmp_path / "code" / "score.py").write_text(
+def deploy(composed: Composed, token: str, folder: Path, name: str) -> str:
+    """An endpoint that doubles what it gets; returns its key."""
+    (folder / "code").mkdir(exist_ok=True)
+    (folder / "code" / "score.py").write_text(
         "import json\n\n\ndef init():\n    pass\n\n\ndef run(data):\n    return [2 * n for n in json.loads(data)]\n"
     )
-    (tmp_path / "requirements.txt").write_text("packaging\n")
+    (folder / "requirements.txt").write_text("packaging\n")
     document = {
         "name": "blue",
-        "endpoint_name": "doubles",
+        "endpoint_name": name,
         "code_configuration": {"code": "./code", "scoring_script": "score.py"},
         "environment": {"requirements_file": "./requirements.txt"},
         "instance_type": "Standard_DS3_v2",
         "instance_count": 1,
     }
-    (tmp_path / "blue.yml").write_text(json.dumps(document))
-    (tmp_path / "request.json").write_text("[1, 2, 3]")
-    slipway(composed, token, tmp_path, "online-endpoint", "create", "-n", "doubles")
-    slipway(composed, token, tmp_path, "online-deployment", "create", "-f", "blue.yml", "--all-traffic")
-    words = ("online-endpoint", "get-credentials", "-n", "doubles", "-o", "tsv", "--query", "primaryKey")
-    key = slipway(composed, token, tmp_path, *words).strip()
+    (folder / "blue.yml").write_text(json.dumps(document))
+    slipway(composed, token, folder, "online-endpoint", "create", "-n", name)
+    slipway(composed, token, folder, "online-deployment", "create", "-f", "blue.yml", "--all-traffic")
+    words = ("online-endpoint", "get-credentials", "-n", name, "-o", "tsv", "--query", "primaryKey")
+    return slipway(composed, token, folder, *words).strip()
+
+
+def score(composed: Composed, name: str, key: str) -> object:
     request = urllib.request.Request(
-        f"{composed.environ['SLIPWAY_GATEWAY_URL']}/doubles/score",
+        f"{composed.environ['SLIPWAY_GATEWAY_URL']}/{name}/score",
         data=b"[1, 2, 3]",
         headers={"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
     )
     with urllib.request.urlopen(request, timeout=10) as answer:
-        assert json.load(answer) == [2, 4, 6]
+        return json.load(answer)
+
+
+def records(composed: Composed, expression: str) -> Any:
+    """What an expression over the studio's own tables says."""
+    program = f"import json; from endpoints.models import *; print('=>' + json.dumps({expression}, default=str))"
+    command = f'python -c "import django; django.setup(); exec({program!r})"'
+    return json.loads(composed("exec", "-T", "web", "sh", "-c", command).partition("=>")[2])
+
+
+@pytest.fixture(scope="module")
+def doubles(composed: Composed, token: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Two endpoints and their keys."""
+    folder = tmp_path_factory.mktemp("doubles")
+    return {name: deploy(composed, token, folder, name) for name in ("doubles", "doubles-too")}
+
+
+HOSTS = "dict(OnlineDeployment.objects.values_list('endpoint__name', 'host'))"
+COUNTED = "sum(TrafficRollup.objects.filter(grain_s=10, endpoint='doubles').values_list('requests', flat=True))"
+GATEWAYS = "CounterReceipt.objects.values_list('batch_id', flat=True)"
+
+
+def until(is_so: Callable[[], bool], what: str, within_s: float = 90) -> None:
+    deadline = time.monotonic() + within_s
+    while not is_so():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.5)
+
+
+def test_deployments_on_two_hosts_answer_through_gateways_on_one_port(composed: Composed, doubles: dict[str, str]):
+    assert {name: score(composed, name, key) for name, key in doubles.items()} == {name: [2, 4, 6] for name in doubles}
+    hosts = records(composed, HOSTS)
+    assert len(set(hosts.values())) == 2 and all(hosts.values()), hosts
+
+
+def test_what_several_gateways_count_adds_up(composed: Composed, doubles: dict[str, str]):
+    time.sleep(5)  # what was asked before is counted by then
+    before = records(composed, COUNTED)
+    for _ in range(60):
+        score(composed, "doubles", doubles["doubles"])
+    until(lambda: records(composed, COUNTED) >= before + 60, "not all were counted")
+    assert records(composed, COUNTED) == before + 60
+    masters = {each.rsplit("-", 3)[0] + each.rsplit("-", 3)[1] for each in records(composed, f"list({GATEWAYS})")}
+    assert len(masters) == 2, masters
+
+
+def test_a_host_that_dies_is_replaced_by_another(composed: Composed, doubles: dict[str, str]):
+    victim = records(composed, HOSTS)["doubles"]
+    container = engine().containers.get(victim)
+    container.kill()
+    until(lambda: records(composed, HOSTS)["doubles"] != victim, "still on the dead host")
+    until(lambda: is_answering(composed, doubles["doubles"]), "does not answer on the other host")
+    assert score(composed, "doubles-too", doubles["doubles-too"]) == [2, 4, 6]
+
+
+def is_answering(composed: Composed, key: str) -> bool:
+    try:
+        return score(composed, "doubles", key) == [2, 4, 6]
+    except OSError:
+        return False
 
 
 def test_nothing_of_the_studio_runs_as_root_or_holds_a_secret_in_its_image(composed: Composed, token: str):

@@ -81,15 +81,8 @@ def test_sums_add_and_peaks_are_the_largest() -> None:
     with locked():
         for offset_s, percent in ((0, 10), (10, 70), (20, 40)):
             place = (start_s + offset_s, "risk", "blue", "blue-1")
-            add_finest(
-                {
-                    InstanceRollup: {
-                        place: Cell(
-                            [1, percent, percent, 0, 0, 0], [percent, percent, 100 - percent, 100 - percent, 0, 0], []
-                        )
-                    }
-                }
-            )
+            cell = Cell([1, percent, percent, 0, 0, 0], [percent, percent, 100 - percent, 100 - percent, 0, 0], [])
+            add_finest({InstanceRollup: {place: cell}})
     roll_up(now=LATER)
     row = InstanceRollup.objects.get(grain_s=60)
     assert (row.samples, row.cpu, row.peak_cpu) == (3, 120, 70)

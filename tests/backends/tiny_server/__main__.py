@@ -40,7 +40,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         seen = {"cwd": str(Path.cwd()), **{name: os.environ.get(name) for name in SHOWN}}
-        self.send_response(200)
+        self.send_response(500 if os.environ.get("BEHAVIOUR") == "sick" else 200)
         self.end_headers()
         self.wfile.write(json.dumps(seen).encode())
 
