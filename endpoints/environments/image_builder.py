@@ -13,7 +13,6 @@ import os
 import shlex
 import shutil
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -25,10 +24,13 @@ from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.types import Mount
 
 from endpoints.assets import AssetStore, MissingAsset
+from endpoints.environments.build_container import ended_if, lines_of
 from endpoints.environments.build_lock import build_lock
 from endpoints.environments.builds import BuildCanceled, BuildFailed, BuildResult
 from endpoints.environments.image_context import build_context
 from endpoints.environments.image_map import ImageMap, image_map
+from endpoints.environments.image_origin import LABEL as MADE_OF
+from endpoints.environments.image_origin import MadeOf, Origin, made_of, origin_of
 from endpoints.environments.package_index import environment_for_uv, without_credentials
 from endpoints.environments.spec import EnvironmentSpec, Recipe, build_key, recipe_of, shown_version
 from endpoints.environments.uv_failures import explain
@@ -40,10 +42,10 @@ from endpoints.spec.states import FailureCode
 # Where the environment lies in the image.
 PYTHON_IN_IMAGE = "/opt/slipway/env/bin/python"
 _LABEL = "slipway.build"
-_LOOK_S = 0.1
 _SILENCE_S = 900  # uv says nothing while it compiles thousands of modules, nor the engine while it commits them
-# $1 the wanted version specifier or "", $2 more options for the virtual environment. Bytecode is made once here:
-# containers run read-only and would compile every import at every start.
+# $1 the wanted version specifier or "", $2 more options for the virtual environment, $3 "yes" where the image has an
+# environment that is to become this one: then exactly what a fresh one would get is left in it. Bytecode is made once
+# here: containers run read-only and would compile every import at every start.
 _SCRIPT = """
 set -eu
 . /build/environment
@@ -51,6 +53,15 @@ wanted=$1
 if [ -n "$wanted" ] && ! /build/uv python find "$wanted" >/dev/null 2>&1; then
   echo "slipway-python-missing"
   wanted=
+fi
+if [ "$3" = yes ]; then
+  python=/opt/slipway/env/bin/python wanted=/build/requirements.txt lock=/tmp/slipway-lock.txt
+  /build/uv pip compile --quiet --python $python $wanted --color never --no-header --no-annotate \\
+    --emit-index-url --emit-find-links -o $lock
+  /build/uv pip sync --python $python $lock --color never --compile-bytecode
+  rm $lock
+  $python -c 'import platform; print("slipway-python", platform.python_version())'
+  exit
 fi
 /build/uv venv --quiet --no-project --clear $2 ${wanted:+--python "$wanted"} /opt/slipway/env
 if [ -s /build/requirements.txt ]; then
@@ -156,14 +167,11 @@ class ImageBuilder:
             say(f"Building on {base}.")
             if spec.has_own_server:
                 return self._as_it_is(key, recipe, base, say, warnings, began=began)
-            lines = self._install(
-                key,
-                recipe,
-                base,
-                say,
-                is_cancelled,
-                is_bare_image=bool(spec.image or spec.context_digest) and recipe.is_bare,
-            )
+            is_bare_image = bool(spec.image or spec.context_digest) and recipe.is_bare
+            origin = self._origin(recipe, base, is_bare_image=is_bare_image)
+            if origin.is_finished:
+                say("Beginning with an image that differs in a few packages.")
+            lines = self._install(key, recipe, origin, say, is_cancelled, is_bare_image=is_bare_image)
         except BuildFailed as failed:
             say(failed.failure.message, "ERROR")
             raise
@@ -176,9 +184,18 @@ class ImageBuilder:
             warnings.append(f"Python {wanted} is not in the image {base}; Python {python_used} is used instead.")
             say(warnings[-1], "WARNING")
         record = {"python_requested": shown_version(recipe.python), "python_used": python_used, "warnings": warnings}
-        image = self._commit(key, {**record, "seconds": round(time.monotonic() - began, 3)})
+        image = self._commit(key, {**record, "seconds": round(time.monotonic() - began, 3)}, origin.made_of)
         say(f"Built in {time.monotonic() - began:.1f} s with Python {python_used}.")
         return _result(key, image, is_cached=False)
+
+    def _origin(self, recipe: Recipe, base: str, *, is_bare_image: bool) -> Origin:
+        """What to begin with: an image of this studio that is near enough, else the base."""
+        wanted = made_of(str(self.client.images.get(base).id), recipe, is_bare_image=is_bare_image)
+        if recipe.is_bare:
+            return Origin(base, wanted)
+        repository, _, tag = self._tag("").partition(":")
+        images = self.client.images.list(repository)
+        return origin_of(wanted, base, [each for each in images if any(f":{tag}" in name for name in each.tags)])
 
     def _as_it_is(
         self, key: str, recipe: Recipe, base: str, say: Callable[..., None], warnings: list[str], *, began: float
@@ -251,7 +268,7 @@ class ImageBuilder:
         self,
         key: str,
         recipe: Recipe,
-        base: str,
+        origin: Origin,
         say: Callable[..., None],
         is_cancelled: Callable[[], bool],
         *,
@@ -262,9 +279,9 @@ class ImageBuilder:
         with self._lent(recipe) as mounts:
             options = "--system-site-packages" if is_bare_image else ""
             container = self.client.containers.create(
-                base,
+                origin.image,
                 entrypoint=["/bin/sh", "-c", _SCRIPT, "slipway-build"],
-                command=[recipe.python, options],
+                command=[recipe.python, options, "yes" if origin.is_finished else ""],
                 name=self._builder_name(key),
                 user="0",
                 mounts=mounts,
@@ -273,8 +290,8 @@ class ImageBuilder:
             )
             container.start()
             lines: list[str] = []
-            with _ended_if(container, is_cancelled) as was_cancelled:
-                for line in _lines(container.logs(stream=True, follow=True)):
+            with ended_if(container, is_cancelled) as was_cancelled:
+                for line in lines_of(container.logs(stream=True, follow=True)):
                     lines.append(line)
                     if not line.startswith("slipway-"):
                         say(line)
@@ -323,13 +340,17 @@ class ImageBuilder:
             if path.is_absolute() and path.is_dir() and path != Path("/"):
                 yield str(path)
 
-    def _commit(self, key: str, record: Mapping[str, object]) -> Any:
+    def _commit(self, key: str, record: Mapping[str, object], made: MadeOf) -> Any:
         container = self.client.containers.get(self._builder_name(key))
         repository, _, tag = self._tag(key).partition(":")
         image = container.commit(
             repository=repository,
             tag=tag,
-            conf={"Labels": {_LABEL: json.dumps(record), "slipway.key": key}, "Entrypoint": [], "Cmd": ["/bin/sh"]},
+            conf={
+                "Labels": {_LABEL: json.dumps(record), "slipway.key": key, MADE_OF: made.as_label()},
+                "Entrypoint": [],
+                "Cmd": ["/bin/sh"],
+            },
         )
         self._discard(key)
         return image
@@ -358,41 +379,6 @@ def _result(key: str, image: Any, *, is_cached: bool) -> BuildResult:
         seconds=0.0 if is_cached else float(record.get("seconds", 0.0)),
         is_cached=is_cached,
     )
-
-
-def _lines(chunks: Iterator[bytes]) -> Iterator[str]:
-    rest = b""
-    for chunk in chunks:
-        *complete, rest = (rest + chunk).split(b"\n")
-        yield from (line.decode("utf-8", "replace").rstrip() for line in complete)
-    if rest:
-        yield rest.decode("utf-8", "replace").rstrip()
-
-
-@contextlib.contextmanager
-def _ended_if(container: Any, is_cancelled: Callable[[], bool]) -> Iterator[threading.Event]:
-    """Kill the container when `is_cancelled()` says so or the block is left by an error."""
-    finished, was_cancelled = threading.Event(), threading.Event()
-
-    def watch() -> None:
-        while not finished.wait(_LOOK_S):
-            if is_cancelled():
-                was_cancelled.set()
-                with contextlib.suppress(APIError):
-                    container.kill()
-                return
-
-    watcher = threading.Thread(target=watch, name="image-build-watch", daemon=True)
-    watcher.start()
-    try:
-        yield was_cancelled
-    except BaseException:
-        with contextlib.suppress(DockerException):
-            container.remove(force=True, v=True)
-        raise
-    finally:
-        finished.set()
-        watcher.join()
 
 
 def _failed(message: str, advice: str) -> BuildFailed:

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('endpoints', '0007_scaling'),
+        ("endpoints", "0007_scaling"),
     ]
 
     operations = [

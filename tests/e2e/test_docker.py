@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 
 from tests.backends.contract.harness import BASE_IMAGE, engine
@@ -56,11 +59,24 @@ def test_the_tutorial_runs_on_containers(studio: RunningStudio, folder: Path, en
     shown = studio.slipway_json("online-deployment", "show", *blue)
     assert isinstance(shown, dict) and shown["backend"] == "docker"
     assert any(BASE_IMAGE in warning for warning in shown["warnings"]), json.dumps(shown)
+    nothing_of_the_studio_can_be_reached_from(container, studio)
     tutorial.register_assets(studio, folder)
     tutorial.replace_by_registered(studio, folder, blue)
     tutorial.update_the_script(studio, folder, blue)
     come_back_after_a_hand_removed_it(studio, folder, with_image=False)
     come_back_after_a_hand_removed_it(studio, folder, with_image=True)
+
+
+def nothing_of_the_studio_can_be_reached_from(container: Any, studio: RunningStudio) -> None:
+    """Neither web nor gateway at any address of this machine, nor a file of the studio's."""
+    code = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=1)"
+    own = (each.address for some in psutil.net_if_addrs().values() for each in some if each.family == socket.AF_INET)
+    for host in {*own, "127.0.0.1"}:
+        for port in (studio.port, studio.gateway_port):
+            command = ["/opt/slipway/env/bin/python", "-c", code, host, str(port)]
+            assert container.exec_run(command).exit_code != 0, (host, port)
+    for place in ("secret.key", "studio.sqlite3", "run/redis.sock"):
+        assert container.exec_run(["ls", str(studio.home / place)]).exit_code != 0, place
 
 
 def come_back_after_a_hand_removed_it(studio: RunningStudio, folder: Path, *, with_image: bool) -> None:

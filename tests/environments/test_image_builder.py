@@ -78,11 +78,28 @@ def test_a_second_build_does_nothing(builder: ImageBuilder, built: list[Environm
 
 
 @pytest.mark.docker
+def test_a_changed_line_is_a_layer_on_the_image_that_is_there_and_leaves_exactly_what_was_asked_for(
+    builder: ImageBuilder, client: docker.DockerClient, built: list[EnvironmentSpec]
+):
+    specs = [EnvironmentSpec(requirements=f"greeting=={version}\n") for version in ("1.0", "2.0")]
+    built += specs
+    first, lines = builder.build(specs[0]), list[LogLine]()
+    second = builder.build(specs[1], log=lines.append)
+    assert any("Beginning with an image" in line.message for line in lines)
+    layers = [client.images.get(each.image).attrs["RootFS"]["Layers"] for each in (first, second)]
+    assert layers[1][: len(layers[0])] == layers[0]
+    assert says(client, second.image, "import greeting; print(greeting.VERSION)") == "2.0"
+    assert says(client, first.image, "import greeting; print(greeting.VERSION)") == "1.0"
+    assert second.python_used == first.python_used
+
+
+@pytest.mark.docker
 def test_nothing_that_was_lent_stays_in_the_image(
     builder: ImageBuilder, client: docker.DockerClient, built: list[EnvironmentSpec]
 ):
     built.append(spec := EnvironmentSpec(requirements="greeting==2.0"))
     image = client.images.get(builder.build(spec).image)
+    assert "slipway.made-of" in image.labels
     assert "s3cret" not in repr(image.attrs) + repr(image.history())
     assert not image.attrs["Config"].get("Volumes")
     left = "from pathlib import Path; print([p for p in Path('/build').rglob('*') if p.is_file() and p.stat().st_size])"
