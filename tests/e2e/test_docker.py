@@ -86,7 +86,7 @@ def come_back_after_a_hand_removed_it(studio: RunningStudio, folder: Path, *, wi
     container.remove(force=True)
     if with_image:
         engine().images.remove(image.id, force=True)
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 300  # an image is built again
     blue = ("-n", "blue", "-e", tutorial.ENDPOINT)
     while not (left := engine().containers.list(filters={"label": label(studio)})) or not is_answering(studio):
         assert time.monotonic() < deadline, studio.slipway("online-deployment", "show", *blue).stdout
