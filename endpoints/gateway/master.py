@@ -327,7 +327,7 @@ def _lock(settings: Settings) -> IO[str] | None:
     return file
 
 
-def _forget_dead_members(settings: Settings) -> None:
+def forget_dead_members(settings: Settings) -> None:
     """Folders of gateways that shared this home and are gone: nobody holds their lock."""
     for file in settings.home.gateway.glob("members/*/master.pid") if settings.is_port_shared else ():
         with suppress(OSError), file.open("a+", encoding="utf-8") as held:
@@ -344,7 +344,7 @@ def main(environ: Mapping[str, str] = os.environ) -> int:
     )
     try:
         settings = read_settings(environ)
-        _forget_dead_members(settings)
+        forget_dead_members(settings)
         lock = _lock(settings)
         if lock is None:
             raise BadSetting(f"A gateway is running for {settings.home.root} already (kill -HUP renews it).")

@@ -113,7 +113,7 @@ def composed(servers: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         compose("down", "-v", "--timeout", "3")
 
 
-def wait_for(url: str, within_s: float = 60) -> None:
+def wait_for(url: str, within_s: float = 240) -> None:
     deadline = time.monotonic() + within_s
     while True:
         try:
@@ -174,9 +174,11 @@ def score(composed: Composed, name: str, key: str) -> object:
 
 def records(composed: Composed, expression: str) -> Any:
     """What an expression over the studio's own tables says."""
-    program = f"import json; from endpoints.models import *; print('=>' + json.dumps({expression}, default=str))"
-    command = f'python -c "import django; django.setup(); exec({program!r})"'
-    return json.loads(composed("exec", "-T", "web", "sh", "-c", command).partition("=>")[2])
+    program = (
+        "import json, django; django.setup(); from endpoints.models import *; "
+        f"print('=>' + json.dumps({expression}, default=str))"
+    )
+    return json.loads(composed("exec", "-T", "web", "python", "-c", program).partition("=>")[2])
 
 
 @pytest.fixture(scope="module")
@@ -191,7 +193,7 @@ COUNTED = "sum(TrafficRollup.objects.filter(grain_s=10, endpoint='doubles').valu
 GATEWAYS = "CounterReceipt.objects.values_list('batch_id', flat=True)"
 
 
-def until(is_so: Callable[[], bool], what: str, within_s: float = 90) -> None:
+def until(is_so: Callable[[], bool], what: str, within_s: float = 240) -> None:
     deadline = time.monotonic() + within_s
     while not is_so():
         assert time.monotonic() < deadline, what

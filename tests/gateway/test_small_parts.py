@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import fcntl
 import random
 from math import inf
+from pathlib import Path
 from uuid import UUID
 
 import msgspec
@@ -11,6 +13,7 @@ from endpoints.gateway.accesslog import AccessLog
 from endpoints.gateway.board import Board, Tally
 from endpoints.gateway.link import Confirmed, Drain, FromMaster, Link
 from endpoints.gateway.logfile import RotatedFile
+from endpoints.gateway.master import forget_dead_members
 from endpoints.gateway.request_ids import RequestIds
 from endpoints.gateway.settings import BadSetting, read_settings
 from endpoints.gateway.sticky import value_in_json
@@ -94,6 +97,25 @@ def test_settings_come_from_the_environment(tmp_path) -> None:
     )
     assert (found.port, found.domain, found.home.root) == (8081, "m.example", tmp_path)
     assert found.processes >= 1
+
+
+def test_gateways_that_share_a_port_have_a_folder_each_and_one_alone_the_homes(tmp_path: Path) -> None:
+    alone = read_settings({"SLIPWAY_HOME": str(tmp_path)})
+    shared = read_settings({"SLIPWAY_HOME": str(tmp_path), "SLIPWAY_GATEWAY_SHARED_PORT": "on"})
+    assert (alone.is_port_shared, alone.own_folder) == (False, tmp_path / "gateway")
+    assert (shared.is_port_shared, shared.own_folder.parent) == (True, tmp_path / "gateway" / "members")
+
+
+def test_folders_of_members_that_are_gone_are_forgotten_and_those_of_the_living_kept(tmp_path: Path) -> None:
+    settings = read_settings({"SLIPWAY_HOME": str(tmp_path), "SLIPWAY_GATEWAY_SHARED_PORT": "on"})
+    dead, living = (tmp_path / "gateway" / "members" / name for name in ("dead", "living"))
+    for folder in (dead, living):
+        folder.mkdir(parents=True)
+        (folder / "master.pid").touch()
+    with (living / "master.pid").open("a") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        forget_dead_members(settings)
+    assert (dead.exists(), living.exists()) == (False, True)
 
 
 @pytest.mark.parametrize(
