@@ -288,9 +288,9 @@ class ImageBuilder:
                 labels={"slipway.role": "builder", "slipway.builder-of": self._home.studio_id},
                 working_dir="/",
             )
-            container.start()
             lines: list[str] = []
             with ended_if(container, is_cancelled) as was_cancelled:
+                container.start()
                 for line in lines_of(container.logs(stream=True, follow=True)):
                     lines.append(line)
                     if not line.startswith("slipway-"):

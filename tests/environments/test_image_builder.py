@@ -147,6 +147,20 @@ def test_a_build_can_be_cancelled_and_leaves_no_container(builder: ImageBuilder,
     assert client.containers.list(all=True, filters={"name": build_key(spec)[:32]}) == []
 
 
+@pytest.mark.docker
+def test_a_build_container_that_cannot_start_is_not_left_behind(
+    builder: ImageBuilder, client: docker.DockerClient, monkeypatch: pytest.MonkeyPatch
+):
+    def refuse(_: object) -> None:
+        raise docker.errors.APIError("no bridge")
+
+    monkeypatch.setattr("docker.models.containers.Container.start", refuse)
+    spec = EnvironmentSpec(requirements="greeting")
+    with pytest.raises(BuildFailed, match="The Docker engine refused: no bridge"):
+        builder.build(spec)
+    assert client.containers.list(all=True, filters={"name": builder._builder_name(build_key(spec))}) == []
+
+
 def context(builder: ImageBuilder, folder: Path, dockerfile: str) -> EnvironmentSpec:
     folder.mkdir()
     (folder / "Dockerfile").write_text(dockerfile)
