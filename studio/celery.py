@@ -64,7 +64,7 @@ def _listen_for_wakes() -> None:
 
 @worker_shutting_down.connect
 def _worker_ends(**_: Any) -> None:
-    """What this host ran is another's from now on. In a thread: the signal comes where Celery's own loop stands still."""
+    """What this host ran is another's from now on. In a thread: Celery's own loop stands still while signals come."""
     _is_over.set()
     if settings.SLIPWAY_HOST:
         from endpoints.control import hosts
