@@ -8,6 +8,7 @@ import pytest
 
 from endpoints.spec.errors import Invalid
 from endpoints.telemetry import close, intake
+from endpoints.telemetry.metrics import METRICS
 from endpoints.telemetry.rollups import CLOSE_S, FINEST_S, MINUTE_S
 from tests.telemetry.world import NOW, batch, encoded, series
 
@@ -61,7 +62,7 @@ def test_a_chart_has_few_steps_however_long_the_stage_was(db: None) -> None:
 
 @pytest.mark.parametrize("word", ["error_rate", "P99", "requestlatency_p50", "cpu"])
 def test_metrics_go_by_short_names_and_any_case(word: str) -> None:
-    assert close.gate_metric(word, field_name="gates[0].metric").name in close.METRICS
+    assert close.gate_metric(word, field_name="gates[0].metric").name in METRICS
 
 
 def test_what_no_deployment_has_by_itself_is_no_gate() -> None:
