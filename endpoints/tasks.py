@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 
 from celery import shared_task
+from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from endpoints import services
-from endpoints.control import autoscaling, environments, garbage, hosts, reconcile, sweep, waking
+from endpoints.control import autoscaling, environments, garbage, hosts, leases, reconcile, sweep, waking
 from endpoints.services import loans, rollout_turns
 from endpoints.spec.errors import SlipwayError
 from endpoints.spec.wakes import Wake
@@ -26,6 +27,17 @@ def reconcile_deployment(deployment_id: int) -> None:
         waking.wake(waking.RECONCILE_DEPLOYMENT, deployment_id, host=place)
     else:
         reconcile.reconcile(deployment_id)
+
+
+def take_over() -> None:
+    """A worker starts: what another one of this host held when it was killed is anybody's again, from now on."""
+    try:
+        if leases.free_those_of_the_dead():
+            sweep.sweep()
+    except DatabaseError:
+        logger.warning("The database does not answer yet; leases of a worker that was killed expire by themselves")
+    finally:
+        connection.close()
 
 
 @shared_task(name="endpoints.tasks.sweep")

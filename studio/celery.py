@@ -35,6 +35,9 @@ _is_over = threading.Event()
 
 @worker_ready.connect
 def _worker_is_ready(**_: Any) -> None:
+    from endpoints import tasks
+
+    tasks.take_over()
     threading.Thread(target=_listen_for_wakes, name="wakes", daemon=True).start()
     if not settings.SLIPWAY_HOST:
         mark_ready(settings.SLIPWAY_HOME, "worker")

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
+import psutil
 from django.db import DatabaseError, connection
 from django.db.models import Q, QuerySet
 
@@ -52,6 +53,25 @@ def free(clock: Clock) -> Q:
     return Q(lease_until=None) | Q(lease_until__lt=clock.now())
 
 
+def free_those_of_the_dead() -> int:
+    """Free what workers of this host held when they were killed, so that nobody waits for it to expire.
+
+    Returns how many. A process of that number that lives is left alone, whoever it is: its lease expires by itself.
+    """
+    freed = 0
+    rows = OnlineDeployment.objects.filter(lease_owner__startswith=f"{_host()}-")
+    for pk, owner in rows.values_list("pk", "lease_owner"):
+        pid = owner.removeprefix(f"{_host()}-").partition("-")[0]
+        if pid.isdecimal() and not psutil.pid_exists(int(pid)):
+            mine = OnlineDeployment.objects.filter(pk=pk, lease_owner=owner)
+            freed += mine.update(lease_owner="", lease_until=None)
+    return freed
+
+
+def _host() -> str:
+    return socket.gethostname()[:30]
+
+
 @contextmanager
 def hold(deployment_id: int, clock: Clock) -> Iterator[Lease | None]:
     """Take the lease for the block, None where somebody holds it. A thread keeps it through calls that take long."""
@@ -71,7 +91,7 @@ def hold(deployment_id: int, clock: Clock) -> Iterator[Lease | None]:
 
 
 def _take(deployment_id: int, clock: Clock) -> Lease | None:
-    owner = f"{socket.gethostname()[:30]}-{os.getpid()}-{secrets.token_hex(4)}"
+    owner = f"{_host()}-{os.getpid()}-{secrets.token_hex(4)}"
     until = clock.now() + timedelta(seconds=LEASE_S)
     taken = OnlineDeployment.objects.filter(free(clock), pk=deployment_id).update(lease_owner=owner, lease_until=until)
     return Lease(deployment_id, owner, clock) if taken else None

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from datetime import timedelta
+
 import pytest
 
-from endpoints.control.leases import LEASE_S, LeaseLost, hold
+from endpoints.control.leases import LEASE_S, LeaseLost, free_those_of_the_dead, hold
 from endpoints.models import OnlineDeployment
 from tests.control.conftest import Studio
 
@@ -45,3 +50,25 @@ def test_who_renews_keeps_it(studio: Studio):
             lease.renew()
         with hold(blue.pk, studio.clock) as other:
             assert other is None
+
+
+def test_what_a_killed_worker_of_this_host_held_is_free_at_once(studio: Studio):
+    blue = studio.deployment()
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    with hold(blue.pk, studio.clock) as lease:
+        assert lease is not None
+        alive = lease.owner
+        assert free_those_of_the_dead() == 0
+        dead = alive.replace(str(os.getpid()), str(ended.pid))
+        OnlineDeployment.objects.update(lease_owner=dead)
+        assert free_those_of_the_dead() == 1
+        with hold(blue.pk, studio.clock) as another:
+            assert another is not None
+
+
+def test_a_lease_of_another_host_is_left_alone(studio: Studio):
+    studio.deployment()
+    until = studio.clock.now() + timedelta(seconds=LEASE_S)
+    OnlineDeployment.objects.update(lease_owner="elsewhere-1-ab", lease_until=until)
+    assert free_those_of_the_dead() == 0
