@@ -13,6 +13,14 @@ RUN /opt/tools/bin/uv pip install --python /opt/slipway/bin/python --require-has
  && /opt/tools/bin/uv pip install --python /opt/slipway/bin/python "psycopg[binary]>=3.2,<4"
 COPY . /app
 RUN /opt/tools/bin/uv pip install --python /opt/slipway/bin/python --no-deps -e /app
+# The gateway's hot modules are compiled where a compiler can be had (python:3.11-slim has the headers, apt the compiler);
+# elsewhere, or with COMPILE=off, the same source runs interpreted. The gateway's log says which.
+ARG COMPILE=auto
+RUN if [ "$COMPILE" = off ]; then exit 0; fi; \
+    if { command -v gcc || { apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev; }; } >/tmp/gcc.log 2>&1 \
+    && /opt/tools/bin/uv pip install --python /opt/slipway/bin/python --target /opt/compiler -c /app/requirements-dev.lock mypy setuptools \
+    && cd /app && PYTHONPATH=/opt/compiler /opt/slipway/bin/python -m endpoints.gateway.compile; \
+    then rm -rf .mypy_cache; else rm -rf build; echo "not compiled: the gateway will run interpreted"; tail -3 /tmp/gcc.log; fi
 
 FROM ${BASE}
 COPY --from=build /opt/slipway /opt/slipway

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from endpoints.selectors import Mark
+from endpoints.spec.agreement import Kind
 from endpoints.telemetry.metrics import METRICS, Line, Points, percentiles
 from endpoints.telemetry.readings import Readings
 from endpoints.telemetry.windows import Window
@@ -35,6 +36,15 @@ STATE_COLOURS = {
     "Starting": "var(--series-4)",
     "Unready": "var(--series-3)",
     "Draining": "var(--series-8)",
+}
+# How pairs of answers end: the word for it, and its colour.
+VERDICTS = {
+    Kind.EXACT: ("the same", "var(--series-green)"),
+    Kind.CLOSE: ("close", "var(--series-6)"),
+    Kind.DIFFERENT: ("different", "var(--series-5)"),
+    Kind.SHADOW_ERROR: ("shadow failed", "var(--series-3)"),
+    Kind.NOT_COMPARABLE: ("not comparable", "var(--series-8)"),
+    Kind.LEFT_OUT: ("left out", "var(--text-3)"),
 }
 QUANTILES = {
     0.5: ("p50", "solid", 2.0),
@@ -182,6 +192,20 @@ def _instances(readings: Readings, palette: Palette) -> list[Trace]:
     ]
 
 
+def _agreement(readings: Readings, palette: Palette) -> list[Trace]:
+    lines = METRICS["AgreementPercentage"].lines(readings)
+    return [
+        Trace(f"{line.dimensions['shadow']} with {line.dimensions['deployment']}", line.points, colour, _line(2))
+        for line in lines
+        for colour in (palette(line.dimensions["shadow"] if len(lines) == 1 else line.dimensions["deployment"]),)
+    ]
+
+
+def _compared(readings: Readings, _: Palette) -> list[Trace]:
+    found = _summed(METRICS["ComparedPairsPerMinute"].lines(readings), "kind")
+    return [Trace(word, found[kind], colour) for kind, (word, colour) in VERDICTS.items() if kind in found]
+
+
 def _state_colour(state: str) -> str:
     return STATE_COLOURS.get(state, "var(--text-3)")
 
@@ -203,6 +227,16 @@ CHARTS = {
 }
 # The small one of the overview.
 LATENCY_SHORT = Chart("latency-short", "Latency", "p50 and p99 by deployment", "ms", _latency_short)
+
+
+# Those of a comparison, on its own page.
+COMPARISON_CHARTS = {
+    chart.key: chart
+    for chart in (
+        Chart("agreement", "Agreement over time", "of the pairs compared", "%", _agreement, top=100),
+        Chart("compared", "Pairs over time", "a minute, by verdict", "/min", _compared, is_bars=True),
+    )
+}
 
 
 # Figures and tables --------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ QUEUE = "slipway"
 RECURRING: dict[str, dict[str, Any]] = {
     "sweep": {"task": "endpoints.tasks.sweep", "schedule": 2.0, "options": {"expires": 4}},
     "counters": {"task": "endpoints.tasks.take_counters", "schedule": 3.0, "options": {"expires": 6}},
-    "rollouts": {"task": "endpoints.tasks.guard_rollouts", "schedule": 1.0, "options": {"expires": 2}},
+    "rollouts": {"task": "endpoints.tasks.guard_rollouts", "schedule": 1.0, "options": {"expires": 5}},
     "loans": {"task": "endpoints.tasks.look_after_loans", "schedule": 5.0, "options": {"expires": 5}},
     "pairs": {"task": "endpoints.tasks.take_pairs", "schedule": 3.0, "options": {"expires": 6}},
     "autoscale": {"task": "endpoints.tasks.autoscale", "schedule": 5.0, "options": {"expires": 5}},

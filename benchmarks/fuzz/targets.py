@@ -13,11 +13,10 @@ from pathlib import Path
 import httptools
 import msgspec
 
+from endpoints.gateway.chunked import BadChunk, ChunkedDecoder
 from endpoints.gateway.errors import Refusal
 from endpoints.gateway.parsing import (
     BadAnswer,
-    BadChunk,
-    ChunkedDecoder,
     parse_answer_head,
     parse_request_head,
 )

@@ -12,6 +12,7 @@ from rest_framework.response import Response
 
 from endpoints.api import (
     access,
+    comparisons,
     compute,
     deployments,
     endpoints,
@@ -92,6 +93,15 @@ urlpatterns = [
     path(f"{_R}/resume", rollouts.RolloutResume.as_view(), name="rollout-resume"),
     path(f"{_R}/promote", rollouts.RolloutPromote.as_view(), name="rollout-promote"),
     path(f"{_R}/abort", rollouts.RolloutAbort.as_view(), name="rollout-abort"),
+    path(f"{_E}/comparison", comparisons.ComparisonDoor.as_view(), name="comparison"),
+    path(f"{_E}/comparison/examples", comparisons.ComparisonExamples.as_view(), name="comparison-examples"),
+    path(
+        f"{_E}/comparison/examples/<int:example_id>",
+        comparisons.ComparisonExampleDoor.as_view(),
+        name="comparison-example",
+    ),
+    path(f"{_E}/comparison/reset", comparisons.ComparisonReset.as_view(), name="comparison-reset"),
+    path(f"{_E}/comparison/promote", comparisons.ComparisonPromotion.as_view(), name="comparison-promote"),
     path(f"{_E}/deployments", deployments.Deployments.as_view(), name="deployments"),
     path(_D, deployments.DeploymentDoor.as_view(), name="deployment"),
     path(f"{_D}/logs", deployments.DeploymentLogs.as_view(), name="deployment-logs"),

@@ -200,9 +200,9 @@ def script_path(code: CodeConfiguration, folder: Path) -> Path:
 
 
 def known_values(shape: type[Document], values: Mapping[str, object]) -> dict[str, object]:
-    """What of the studio's answer is part of the document itself."""
+    """What of the studio's answer is part of the document itself; null there means unset, which is no value here."""
     names = {field.name for field in dataclasses.fields(shape)}  # type: ignore[arg-type]
-    return {name: value for name, value in values.items() if name in names}
+    return {name: value for name, value in values.items() if name in names and value is not None}
 
 
 def _invalid(field: str, message: str) -> Invalid:

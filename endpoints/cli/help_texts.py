@@ -27,6 +27,7 @@ _GROUPS = {
     "online-deployment": "What runs behind an endpoint: a model, code, an environment and instances.",
     "loan": "Cores of the shared pool, lent to deployments for a time.",
     "setting": "What holds for the whole studio: limits, the shared pool, how long logs are kept.",
+    "online-endpoint comparison": "What a shadow answers, held against what callers got.",
     "online-endpoint rollout": "Shift traffic to a new deployment in stages, taken back by itself when a gate breaks.",
     "online-endpoint": "Stable URLs with keys, and the split of traffic over their deployments.",
 }
@@ -40,6 +41,10 @@ _EXAMPLES = {
     "online-endpoint update": (
         "Shift a tenth of the traffic",
         'slipway online-endpoint update -n my-endpoint --traffic "blue=90 green=10"',
+    ),
+    "online-endpoint comparison show": (
+        "Mirror a tenth of the requests to green and compare what it answers",
+        'slipway online-endpoint update -n my-endpoint --mirror-traffic "green=10" --set comparison.sample_percent=100',
     ),
     "online-endpoint invoke": (
         "Send a file to one deployment, whatever its traffic",

@@ -9,9 +9,11 @@ from knack.commands import CLICommandsLoader, CommandGroup
 
 from endpoints.cli.tables import (
     assets_table,
+    comparison_table,
     decisions_table,
     deployments_table,
     endpoints_table,
+    examples_table,
     loans_table,
     plan_table,
     policies_table,
@@ -28,16 +30,16 @@ _WORDS = (  # a line a letter, so that two changes rarely meet
     "build-context "
     "condition conda-file container cooldown copy-rules count "
     "debug defaults deployment deployment-file deployment-name description disabled dockerfile-path download-path "
-    "enabled end endpoint-name "
+    "enabled end endpoint-name example "
     "file follow force-string "
     "help hours "
     "idle-timeout image include-archived index instance "
-    "key-type "
+    "key-type kind "
     "label lines list-defaults "
     "max-count min-count mirror-traffic "
     "name no-wait note "
     "only-show-errors os-type output "
-    "path profile-name prune "
+    "path percent profile-name prune "
     "query "
     "recurrence remove request-file resource resource-group revision rollout "
     "scale set shared-pool-hours skip-script-validation start subscription "
@@ -64,6 +66,11 @@ class Loader(CLICommandsLoader):  # type: ignore[misc]
         with _group(self, "online-endpoint rollout", "rollouts", rollouts_table) as group:
             for verb in ("start", "show", "list", "pause", "resume", "promote", "abort"):
                 group.command(verb, _function(verb))
+        with _group(self, "online-endpoint comparison", "comparisons", comparison_table) as group:
+            group.command("show", "show")
+            group.command("examples", "examples", table_transformer=examples_table)
+            group.command("reset", "reset", confirmation="Forget all that comparing found, the kept answers too?")
+            group.command("promote", "promote", table_transformer=endpoints_table)
         with _group(self, "online-deployment", "deployments", deployments_table) as group:
             for verb in ("create", "show", "list", "update", "rollback", "cancel", "retry", "start", "get-logs"):
                 group.command(verb, _function(verb))
@@ -130,6 +137,11 @@ class Loader(CLICommandsLoader):  # type: ignore[misc]
             flags.argument(
                 "number", options_list=["--rollout"], type=int, help="Which of the endpoint's rollouts; the newest."
             )
+        with ArgumentsContext(self, "online-endpoint comparison") as flags:
+            flags.argument("name", options_list=["--name", "-n"], help="The endpoint's name.")
+            flags.argument("kind", options_list=["--kind"], help="Different or ShadowError; both unless given.")
+            flags.argument("example", options_list=["--example"], type=int, help="The id of one pair, to see it whole.")
+            flags.argument("percent", options_list=["--percent"], type=int, help="The shadow's share; 100.")
         with ArgumentsContext(self, "online-deployment") as flags:
             _logs(flags)
             flags.argument("revision", options_list=["--revision"], type=int, help="The number of a revision.")

@@ -154,6 +154,36 @@ def decisions_table(result: Rows) -> list[Row]:
     )
 
 
+def comparison_table(result: Rows) -> list[Row]:
+    """How many pairs ended how, with their share of those that were compared."""
+    found = result if isinstance(result, Mapping) else {}
+    rows = [{"Pairs": kind, "Count": count} for kind, count in (found.get("kinds") or {}).items() if count]
+    rate = found.get("agreement_percent")
+    return [*rows, {"Pairs": "Agreement", "Count": "-" if rate is None else f"{rate:.2f} %"}]
+
+
+def examples_table(result: Rows) -> list[Row]:
+    """The worst pairs, or the places at which the two answers of one differ."""
+    if isinstance(result, Mapping):
+        return _rows(
+            result.get("differences") or (),
+            lambda one: {"Path": one.get("path"), "Live": text_of(one["live"]), "Shadow": text_of(one["shadow"])},
+        )
+    return _rows(
+        result,
+        lambda one: {
+            "Id": one.get("id"),
+            "Kind": one.get("kind"),
+            "Reason": one.get("reason"),
+            "Live": one.get("live_status"),
+            "Shadow": one.get("shadow_status"),
+            "Differences": one.get("difference_count"),
+            "Request": one.get("request_id"),
+            "At": one.get("at"),
+        },
+    )
+
+
 def assets_table(result: Rows) -> list[Row]:
     return _rows(
         result,

@@ -26,6 +26,7 @@ MODULES = (
     "auth",
     "bandwidth",
     "board",
+    "chunked",
     "cors",
     "counters",
     "errors",

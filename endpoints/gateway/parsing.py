@@ -1,4 +1,4 @@
-"""Reading HTTP/1.1 heads and chunked bodies, strictly: what could be read in two ways is refused. Pure.
+"""Reading HTTP/1.1 heads, strictly: what could be read in two ways is refused. Pure.
 
 One regular expression validates a request's head as a whole; then its lines are sorted into those the gateway acts on
 and those that pass on as they came.
@@ -15,18 +15,14 @@ from endpoints.gateway.errors import malformed
 MAX_HEAD_BYTES: Final = 32 * 1024
 MAX_TARGET_BYTES: Final = 8 * 1024
 MAX_HEADERS: Final = 128
-MAX_CHUNK_LINE_BYTES: Final = 256
-MAX_TRAILER_BYTES: Final = 8 * 1024
 _SPACE: Final = 0x20
 
-_TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
-_VALUE: Final = rb"[^\x00-\x08\x0a-\x1f\x7f]"
+TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
+VALUE: Final = rb"[^\x00-\x08\x0a-\x1f\x7f]"
 # A path, a whole URL (as to a proxy), or the server itself: targets of no other form are read by all in one way.
 _TARGET: Final = rb"/[!-~]*+|[Hh][Tt][Tt][Pp][Ss]?://[0-9A-Za-z.\-_:\[\]]++(?:[/?][!-~]*+)?|\*"
-_REQUEST_LINE: Final = re.compile(rb"(" + _TOKEN + rb"{1,32}+) (" + _TARGET + rb") HTTP/1\.([01])(?=\r\n)")
-_FIELDS: Final = re.compile(rb"(?:\r\n" + _TOKEN + rb"++:" + _VALUE + rb"*+)*+\r\n\r\n")
-_TRAILER_LINE: Final = re.compile(_TOKEN + rb"++:" + _VALUE + rb"*+")
-_CHUNK_LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,15}+)(?:;" + _VALUE + rb"*+)?")
+_REQUEST_LINE: Final = re.compile(rb"(" + TOKEN + rb"{1,32}+) (" + _TARGET + rb") HTTP/1\.([01])(?=\r\n)")
+_FIELDS: Final = re.compile(rb"(?:\r\n" + TOKEN + rb"++:" + VALUE + rb"*+)*+\r\n\r\n")
 MAX_LENGTH_DIGITS: Final = 18
 _CLIENT_REQUEST_ID: Final = re.compile(rb"[^0-9A-Za-z_\-]+")
 _HOST: Final = re.compile(rb"[0-9A-Za-z.\-_:\[\]%~!$&'()*+,;=]*")
@@ -234,7 +230,7 @@ _LENGTH: Final = 2
 _CONNECTION: Final = 3
 _CODING: Final = 4
 _UPGRADE: Final = 5
-_ANSWER_SPECIAL: Final[dict[bytes, int]] = {
+_ANSWER_NAMES: Final[dict[bytes, int]] = {
     b"content-length": _LENGTH,
     b"connection": _CONNECTION,
     b"transfer-encoding": _CODING,
@@ -249,8 +245,10 @@ _ANSWER_SPECIAL: Final[dict[bytes, int]] = {
     b"trailer": _DROPPED,
     b"te": _DROPPED,
 }
-_ANSWER_FIRST: Final = _letters(_ANSWER_SPECIAL, 0)
-_ANSWER_SECOND: Final = _letters(_ANSWER_SPECIAL, 1)
+# As they are usually written, too: that spares most of them the change to lower case.
+_ANSWER_SPECIAL: Final = _ANSWER_NAMES | {name.title(): kind for name, kind in _ANSWER_NAMES.items()}
+_ANSWER_FIRST: Final = _letters(_ANSWER_NAMES, 0)
+_ANSWER_SECOND: Final = _letters(_ANSWER_NAMES, 1)
 _STARTS: Final[dict[bytes, int]] = {
     b"HTTP/1.%d %d" % (minor, status): status if minor else -status for minor in (0, 1) for status in range(100, 1000)
 }
@@ -297,7 +295,8 @@ def parse_answer_head(raw: bytes) -> AnswerHead:
             kept.append(line)
             continue
         colon = line.find(b":")
-        kind = _ANSWER_SPECIAL.get(line[:colon].lower(), 0)
+        name = line[:colon]
+        kind = _ANSWER_SPECIAL.get(name, 0) or _ANSWER_SPECIAL.get(name.lower(), 0)
         if not kind:
             kept.append(line)
         elif kind == _LENGTH:
@@ -322,86 +321,3 @@ def _merge_length(known: int, value: bytes) -> int:
     if not value.isdigit() or len(value) > MAX_LENGTH_DIGITS or (known >= 0 and known != int(value)):
         raise BadAnswer
     return known if known == CHUNKED else int(value)
-
-
-class BadChunk(Exception):
-    """A chunked body that could be read in two ways."""
-
-
-_SIZE: Final = 0
-_DATA: Final = 1
-_DATA_END: Final = 2
-_TRAILER: Final = 3
-_DONE: Final = 4
-
-
-class ChunkedDecoder:
-    """Takes a chunked body in any pieces and gives its data. `rest` holds what follows the body once `is_done`."""
-
-    __slots__ = ("_held", "_remaining", "_state", "_trailer_bytes", "rest")
-
-    def __init__(self) -> None:
-        self._state = _SIZE
-        self._held = b""
-        self._remaining = 0
-        self._trailer_bytes = 0
-        self.rest = b""
-
-    @property
-    def is_done(self) -> bool:
-        """The last chunk and the trailers have been read."""
-        return self._state == _DONE
-
-    def feed(self, data: bytes) -> list[bytes]:
-        """The pieces of payload in `data`, without their framing. Raises BadChunk."""
-        if self._held:
-            data = self._held + data
-            self._held = b""
-        pieces: list[bytes] = []
-        at = 0
-        while at < len(data) and self._state != _DONE:
-            if self._state == _DATA:
-                piece = data[at : at + self._remaining]
-                pieces.append(piece)
-                at += len(piece)
-                self._remaining -= len(piece)
-                if not self._remaining:
-                    self._state = _DATA_END
-                continue
-            end = data.find(b"\n", at)
-            if end < 0 or (end - at > MAX_CHUNK_LINE_BYTES and self._state != _TRAILER):
-                self._hold(data[at:])
-                return pieces
-            if end == at or data[end - 1] != 0x0D:
-                raise BadChunk("A line of a chunked body does not end with CRLF.")
-            self._line(data[at : end - 1])
-            at = end + 1
-        if self._state == _DONE:
-            self.rest = data[at:]
-        return pieces
-
-    def _hold(self, line: bytes) -> None:
-        limit = MAX_TRAILER_BYTES if self._state == _TRAILER else MAX_CHUNK_LINE_BYTES
-        if len(line) > limit:
-            raise BadChunk("A line of a chunked body is too long.")
-        if self._state == _DATA_END and not b"\r\n".startswith(line):
-            raise BadChunk("A chunk is longer than its size says.")
-        self._held = line
-
-    def _line(self, line: bytes) -> None:
-        if self._state == _DATA_END:
-            if line:
-                raise BadChunk("A chunk is longer than its size says.")
-            self._state = _SIZE
-        elif self._state == _SIZE:
-            size = _CHUNK_LINE.fullmatch(line)
-            if size is None:
-                raise BadChunk("A chunk's size is not a plain hexadecimal number.")
-            self._remaining = int(size[1], 16)
-            self._state = _DATA if self._remaining else _TRAILER
-        elif not line:
-            self._state = _DONE
-        else:
-            self._trailer_bytes += len(line) + 2
-            if self._trailer_bytes > MAX_TRAILER_BYTES or not _TRAILER_LINE.fullmatch(line):
-                raise BadChunk("A trailer of the chunked body is malformed or too long.")

@@ -9,10 +9,11 @@ import asyncio
 from math import inf
 from typing import TYPE_CHECKING, Final, cast
 
+from endpoints.gateway.chunked import BadChunk, ChunkedDecoder
 from endpoints.gateway.errors import Refusal, malformed
 from endpoints.gateway.exchange import Exchange
 from endpoints.gateway.flow import PIPELINED, UNREAD
-from endpoints.gateway.parsing import MAX_HEAD_BYTES, BadChunk, ChunkedDecoder, RequestHead, parse_request_head
+from endpoints.gateway.parsing import MAX_HEAD_BYTES, RequestHead, parse_request_head
 from endpoints.gateway.rendering import CONTINUE, status_line
 
 if TYPE_CHECKING:

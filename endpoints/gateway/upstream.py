@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from endpoints.gateway.parsing import UNTIL_CLOSE, AnswerHead, BadAnswer, BadChunk, ChunkedDecoder, parse_answer_head
+from endpoints.gateway.chunked import BadChunk, ChunkedDecoder
+from endpoints.gateway.parsing import UNTIL_CLOSE, AnswerHead, BadAnswer, parse_answer_head
 
 if TYPE_CHECKING:
     from endpoints.gateway.instances import Instance

@@ -76,6 +76,14 @@ class RolloutStage(models.Model):
     @property
     def title(self) -> str:
         """What the stage is, in a few words."""
-        lasts = [f"{self.seconds} s"] if self.seconds else []
+        lasts = [_words(self.seconds)] if self.seconds else []
         lasts += [f"{self.requests} requests"] if self.requests else []
         return f"{self.percent} % {'to bake ' if self.is_bake else ''}for {' and '.join(lasts) or '0 s'}"
+
+
+def _words(seconds: int) -> str:
+    """300 -> "5 min", in the largest unit it is whole in."""
+    for unit_s, unit in ((3600, "h"), (60, "min")):
+        if seconds % unit_s == 0:
+            return f"{seconds // unit_s} {unit}"
+    return f"{seconds} s"

@@ -4,6 +4,13 @@ Every function takes the person first and raises NotFound or Forbidden of `endpo
 """
 
 from endpoints.selectors.addresses import openapi_uri, scoring_uri
+from endpoints.selectors.comparisons import (
+    Compared,
+    compared_readings,
+    comparison_example,
+    comparison_examples,
+    comparison_of,
+)
 from endpoints.selectors.compute import (
     DeploymentUsage,
     FamilyUsage,
@@ -61,6 +68,7 @@ from endpoints.selectors.studio_settings import (
 
 __all__ = [
     "ColdStarts",
+    "Compared",
     "DeploymentUsage",
     "FamilyUsage",
     "LimitUsage",
@@ -75,6 +83,10 @@ __all__ = [
     "build_log_sources",
     "build_of",
     "cold_starts",
+    "compared_readings",
+    "comparison_example",
+    "comparison_examples",
+    "comparison_of",
     "cost_per_hour",
     "current_revision",
     "decisions_of",

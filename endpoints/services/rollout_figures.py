@@ -115,9 +115,11 @@ def _trouble(rollout: Rollout, since: datetime) -> str:
     new = OnlineDeployment.objects.filter(endpoint=rollout.endpoint_id, name=rollout.to_deployment).first()
     if new is None:
         return ""
-    if new.failure and new.observed_generation >= new.generation:
+    # One that is rolling, or waking up from sleep, is on its way: what it comes to will be seen.
+    is_settled = new.observed_generation >= new.generation
+    if new.failure and is_settled:
         return f"{new.name} failed: {new.failure['message']}"
-    if not new.ready_instances:
+    if new.instance_count and not new.ready_instances and is_settled:
         return f"{new.name} has lost all of its instances."
     died = Instance.objects.filter(deployment=new, state=InstanceState.FAILED, ended_at__gte=since)
     if row := died.order_by("ended_at").first():

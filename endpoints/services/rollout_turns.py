@@ -7,6 +7,7 @@ with the endpoint's row held before anything is changed, so that nothing a perso
 from __future__ import annotations
 
 import logging
+import threading
 from datetime import datetime
 
 from django.db import DatabaseError, transaction
@@ -23,13 +24,27 @@ from studio.access.policy import is_allowed
 
 logger = logging.getLogger(__name__)
 
+_one_at_a_time = threading.Lock()
+
 
 def is_anything_under_way() -> bool:
     return Rollout.objects.filter(finished_at=None).exists()
 
 
 def take_turns(*, now: datetime) -> None:
-    """A turn for each rollout under way. One that fails does not keep the others from theirs."""
+    """A turn for each rollout under way. One that fails does not keep the others from theirs.
+
+    A round that is still under way in this process is not doubled.
+    """
+    if not _one_at_a_time.acquire(blocking=False):
+        return
+    try:
+        _take_turns(now)
+    finally:
+        _one_at_a_time.release()
+
+
+def _take_turns(now: datetime) -> None:
     for rollout in Rollout.objects.filter(finished_at=None).select_related("endpoint", "created_by"):
         try:
             take_turn(rollout, now=now)

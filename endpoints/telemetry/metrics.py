@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
+from endpoints.spec.agreement import AGREEING, COMPARED
 from endpoints.spec.errors import FieldError, Invalid
 from endpoints.spec.histogram import Histogram, quantiles_ms
 from endpoints.telemetry.packing import merged, sum_of
@@ -255,6 +256,33 @@ def new_connections(readings: Readings) -> list[Line]:
     return _lines(readings, {(("scope", "gateway"),): values}, zero=True)
 
 
+# Comparing ----------------------------------------------------------------------------------------------------
+
+
+def agreement_percent(readings: Readings) -> list[Line]:
+    """Of the pairs that were compared; a shadow's error counts as disagreement."""
+    agreeing: dict[Labels, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+    compared: dict[Labels, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+    for row in readings.compared:
+        if row.kind in COMPARED:
+            place = (("deployment", row.live), ("shadow", row.shadow))
+            compared[place][row.start_s] += row.pairs
+            agreeing[place][row.start_s] += row.pairs if row.kind in AGREEING else 0
+    values = {
+        labels: {start_s: 100 * agreeing[labels][start_s] / count for start_s, count in steps.items() if count}
+        for labels, steps in compared.items()
+    }
+    return _lines(readings, values, zero=False)
+
+
+def compared_per_minute(readings: Readings) -> list[Line]:
+    values: dict[Labels, dict[int, float]] = defaultdict(lambda: defaultdict(float))
+    for row in readings.compared:
+        if over_s := readings.window.seconds_of(row.start_s):
+            values[("kind", row.kind),][row.start_s] += row.pairs * 60 / over_s
+    return _lines(readings, values, zero=True)
+
+
 # Instances -----------------------------------------------------------------------------------------------------
 
 
@@ -364,6 +392,8 @@ def _all() -> Iterable[Metric]:
         lines = partial(_percentile, quantile=percent / 100, which=model)
         text = f"Time the instance takes for {percent} % of the requests at most"
         yield Metric(f"ModelLatency_P{percent}", "ms", text, lines)
+    yield Metric("AgreementPercentage", "%", "Pairs of answers in which live and shadow agree", agreement_percent)
+    yield Metric("ComparedPairsPerMinute", "1/min", "Pairs of answers by verdict", compared_per_minute)
     yield Metric("GatewayLatency", "ms", "Mean time spent outside the instance", gateway_time)
 
 

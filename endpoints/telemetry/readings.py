@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from django.db.models import BigIntegerField, ExpressionWrapper, F, Max, Q, QuerySet, Sum
 
+from endpoints.models.comparison import ComparisonRollup
 from endpoints.models.telemetry import (
     CapacityRollup,
     ConnectionRollup,
@@ -110,6 +111,17 @@ class Woken(NamedTuple):
     given_up: int
 
 
+class ComparedPairs(NamedTuple):
+    """Pairs of answers of one step, live deployment and verdict."""
+
+    start_s: int
+    live: str
+    shadow: str
+    kind: str
+    reason: str
+    pairs: int
+
+
 class Connections(NamedTuple):
     """The gateways' connections in one step."""
 
@@ -195,6 +207,10 @@ class Readings:
         for start_s, deployment, packed in self._rows(HoldRollup).values_list("step", "deployment", "hold"):
             found.setdefault((deployment, start_s), []).append(bytes(packed))
         return {place: merged(packed) for place, packed in found.items()}
+
+    @cached_property
+    def compared(self) -> list[ComparedPairs]:
+        return self._grouped(ComparisonRollup, ComparedPairs)
 
     @cached_property
     def connections(self) -> list[Connections]:

@@ -17,6 +17,8 @@ LIST_KEYS = f"{_ONLINE}/listKeys/action"
 REGENERATE_KEYS = f"{_ONLINE}/regenerateKeys/action"
 TOKEN = f"{_ONLINE}/token/action"
 SCORE = f"{_ONLINE}/score/action"
+# Ours: seeing answers of others' requests, as a comparison with a shadow keeps them. Like keys, no reader has it.
+LIST_COMPARED_ANSWERS = f"{_ONLINE}/listComparedAnswers/action"
 DEPLOYMENTS_READ = f"{_ONLINE}/deployments/read"
 DEPLOYMENTS_WRITE = f"{_ONLINE}/deployments/write"
 DEPLOYMENTS_DELETE = f"{_ONLINE}/deployments/delete"
@@ -44,6 +46,7 @@ ENDPOINT_ACTIONS: tuple[str, ...] = (
     REGENERATE_KEYS,
     TOKEN,
     SCORE,
+    LIST_COMPARED_ANSWERS,
     DEPLOYMENTS_READ,
     DEPLOYMENTS_WRITE,
     DEPLOYMENTS_DELETE,

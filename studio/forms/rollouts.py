@@ -33,7 +33,7 @@ class RolloutForm(SlimForm):
     timeout_seconds = forms.IntegerField(label="Give a stage up after … seconds", initial=3600)
     finish = forms.ChoiceField(
         label="Then the old deployment",
-        choices=[("keep", "stays as it is"), ("scale", "is scaled to 1 instance"), ("delete", "is deleted")],
+        choices=[("keep", "stays"), ("scale", "is scaled to 1"), ("delete", "is deleted")],
         initial="keep",
     )
     after_seconds = forms.IntegerField(label="after another … seconds", initial=600)

@@ -76,7 +76,7 @@ def _context(request: Request, name: str, asked: Mapping[str, str]) -> dict[str,
         "watched": watched,
         "shown": shown,
         **_live(request.user, endpoint, old, new, shown),
-        **_walk(request.user, endpoint, old, new),
+        **({} if wants_fragment(request) else _walk(request.user, endpoint, old, new)),
         "page": page_of(request, rollouts),
         "plan_form": RolloutForm(),
         "shares": USUAL_SHARES,
@@ -135,7 +135,22 @@ def _live(
         ],
         "since": since,
         "stages": stages,
+        "gates": gate_texts(shown) if shown else [],
     }
+
+
+def gate_texts(row: Rollout) -> list[str]:
+    """Its gates as people read them: `ErrorPercentage at most 1`."""
+    words = {
+        "max": "at most {}",
+        "min": "at least {}",
+        "max_ratio": f"at most {{}} times {row.from_deployment}'s",
+        "max_increase": f"at most {{}} above {row.from_deployment}'s",
+    }
+    return [
+        f"{gate['metric']} {' and '.join(words[name].format(f'{gate[name]:g}') for name in words if name in gate)}"
+        for gate in row.document["gates"]
+    ]
 
 
 def _walk(

@@ -7,6 +7,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from studio.pages import (
     access,
     audit,
+    comparisons,
     deployments,
     documents,
     endpoint_access,
@@ -57,6 +58,15 @@ endpoint_urls: Patterns = [
     path("endpoints/<str:name>/metrics/figures", metrics.figures, name="figures"),
     path("endpoints/<str:name>/metrics/now", metrics.kpis, name="kpis"),
     path("endpoints/<str:name>/metrics/<str:chart>.csv", metrics.as_csv, name="metrics-csv"),
+    path("endpoints/<str:name>/compare/", comparisons.compare, name="compare"),
+    path("endpoints/<str:name>/compare/figures", comparisons.compare_figures, name="compare-figures"),
+    path("endpoints/<str:name>/compare/settings/", comparisons.compare_settings, name="compare-settings"),
+    path("endpoints/<str:name>/compare/off/", comparisons.compare_off, name="compare-off"),
+    path("endpoints/<str:name>/compare/reset/", comparisons.compare_reset, name="compare-reset"),
+    path("endpoints/<str:name>/compare/promote/", comparisons.compare_promote, name="compare-promote"),
+    path(
+        "endpoints/<str:name>/compare/examples/<int:example_id>/", comparisons.compare_example, name="compare-example"
+    ),
     path("endpoints/<str:name>/consume/", endpoint_access.consume, name="consume"),
     path("endpoints/<str:name>/keys/", endpoint_access.show_keys, name="keys"),
     path("endpoints/<str:name>/keys/<str:key_type>/", endpoint_access.regenerate_key, name="regenerate-key"),

@@ -24,6 +24,19 @@ def figure(value: float | None) -> str:
 
 
 @register.filter
+def signed(value: float | None) -> str:
+    """A difference with its sign: 8.24 -> "+8.2"."""
+    if value is None:
+        return figure(value)
+    return f"{'+' if value > 0 else '−' if value < 0 else ''}{figure(abs(value))}"  # noqa: RUF001
+
+
+@register.filter
+def milliseconds(microseconds: int) -> float:
+    return microseconds / 1000
+
+
+@register.filter
 def step_words(seconds: int) -> str:
     """10 -> "10 s", 300 -> "5 min", 14400 -> "4 h"."""
     if seconds < 60:

@@ -146,3 +146,11 @@ def test_delete_waits_for_the_end(there: Studio, slipway: Slipway):
     there.on("GET", "operations/9", running, {**running, "state": "Succeeded"})
     assert slipway("online-endpoint", "delete", "-n", "my-endpoint", "-y").code == 0
     assert len(there.sent("GET", "operations/9")) == 2
+
+
+def test_what_the_studio_shows_as_unset_is_no_part_of_an_update(studio: Studio, slipway: Slipway):
+    studio.on("GET", "online-endpoints/risk", {"name": "risk", "traffic": {"blue": 100}, "comparison": None})
+    studio.on("PATCH", "online-endpoints/risk", {"operation": None})
+    ran = slipway("online-endpoint", "update", "-n", "risk", "--traffic", "blue=90 green=10")
+    assert ran.code == 0, ran.err
+    assert studio.sent("PATCH", "online-endpoints/risk")[0].json == {"traffic": {"blue": 90, "green": 10}}

@@ -45,6 +45,7 @@ def test_the_list_of_long_flags_is_that_of_the_commands(studio: Any):
                     "online-deployment get-logs", "model list", "online-deployment update",
                     "online-deployment revisions", "endpoint update", "endpoint get-logs", "setting set",
                     "online-endpoint rollout show", "loan extend", "online-deployment start",
+                    "online-endpoint comparison examples", "online-endpoint comparison promote",
                     "monitor autoscale create", "monitor autoscale update", "monitor autoscale decisions",
                     "monitor autoscale rule create", "monitor autoscale rule delete",
                     "monitor autoscale profile create"):  # fmt: skip

@@ -141,6 +141,24 @@ def start_studio(
     return studio
 
 
+def remove_images(home: Path) -> None:
+    """Take the images of the studio on `home` off the engine, if there is one; mlflow makes most of a gigabyte."""
+    import docker
+    import docker.errors
+
+    from endpoints.spec.home import Home
+
+    ours = f"slipway-environment:{Home(home).studio_id}-"
+    try:
+        client = docker.from_env(timeout=600)  # a great many small files
+        tags = [tag for image in client.images.list("slipway-environment") for tag in image.tags]
+    except docker.errors.DockerException:
+        return
+    for tag in tags:
+        if tag.startswith(ours):
+            client.images.remove(tag, force=True)
+
+
 @pytest.fixture(scope="session")
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStudio]:
     """One studio without the sample, shared by the tests of a run."""

@@ -12,7 +12,7 @@ import pytest
 
 from tests.backends.contract.harness import BASE_IMAGE, engine
 from tests.backends.nginx_image import build_context, nginx_base
-from tests.e2e.conftest import RunningStudio, start_studio
+from tests.e2e.conftest import RunningStudio, remove_images, start_studio
 from tests.e2e.gateway_calls import call
 
 pytestmark = [pytest.mark.slow, pytest.mark.docker]
@@ -72,6 +72,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStudio]:
     running = start_studio(home, "--no-sample", more={"SLIPWAY_BASE_IMAGE": BASE_IMAGE})
     yield running
     running.stop()
+    remove_images(home)
 
 
 @pytest.fixture(scope="module")

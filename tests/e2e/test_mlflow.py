@@ -16,7 +16,7 @@ from tests import mlflow_world
 from tests.backends.contract.harness import BASE_IMAGE, engine
 from tests.conftest import need
 from tests.e2e.browsing import Person
-from tests.e2e.conftest import ROOT, RunningStudio, slipway_alone, start_studio
+from tests.e2e.conftest import ROOT, RunningStudio, remove_images, slipway_alone, start_studio
 from tests.e2e.gateway_calls import call
 
 pytestmark = pytest.mark.slow
@@ -47,6 +47,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStudio]:
     running = start_studio(home, "--no-sample", more={"SLIPWAY_BASE_IMAGE": BASE_IMAGE})
     yield running
     running.stop()
+    remove_images(home)
 
 
 @pytest.fixture(params=BACKENDS)

@@ -6,11 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from endpoints.gateway.chunked import BadChunk, ChunkedDecoder
 from endpoints.gateway.errors import Refusal
 from endpoints.gateway.parsing import (
     BadAnswer,
-    BadChunk,
-    ChunkedDecoder,
     parse_answer_head,
     parse_request_head,
 )

@@ -87,6 +87,13 @@ def test_a_new_deployment_that_fails_is_a_breach(rollout: Rollout, columns: dict
     assert (rollout.state, rollout.reason, scene.traffic()) == ("RolledBack", "DeploymentFailed", {"blue": 100})
 
 
+@pytest.mark.parametrize("columns", [{"instance_count": 0}, {"generation": 2}])
+def test_one_that_sleeps_or_wakes_up_has_not_lost_its_instances(rollout: Rollout, columns: dict[str, object]) -> None:
+    OnlineDeployment.objects.filter(name="green").update(ready_instances=0, **columns)
+    scene.turn(rollout, 5)
+    assert rollout.state == "Running"
+
+
 def test_an_instance_of_the_new_deployment_that_dies_is_a_breach(rollout: Rollout) -> None:
     green = OnlineDeployment.objects.get(name="green")
     Instance.objects.create(
