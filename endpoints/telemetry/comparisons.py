@@ -138,9 +138,9 @@ def _size(milliseconds: float | None) -> float | None:
 
 
 def worst_examples(comparison: Comparison, *, kind: str = "") -> list[ComparisonExample]:
-    """The kept pairs, the worst first, without their bodies."""
+    """The kept pairs, without their bodies: those that differ and then those that failed, the worst first."""
     rows = ComparisonExample.objects.filter(comparison=comparison, **({"kind": kind} if kind else {}))
-    return list(rows.defer("live_body", "shadow_body", "request_body").order_by("-divergence", "-at", "-pk"))
+    return list(rows.defer("live_body", "shadow_body", "request_body").order_by("kind", "-divergence", "-at", "-pk"))
 
 
 def forget_old(*, now: datetime) -> int:

@@ -80,7 +80,8 @@ class ComparisonForm(SlimForm):
 
 
 class PromotionForm(SlimForm):
-    """generation: of the endpoint whose split the person has seen."""
+    """generation: of the endpoint whose split the person has seen; seen: the share it was worked out for."""
 
     percent = forms.IntegerField(label="Its share in percent", min_value=1, max_value=100, initial=100)
     generation = forms.IntegerField(widget=forms.HiddenInput)
+    seen = forms.IntegerField(widget=forms.HiddenInput)

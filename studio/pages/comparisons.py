@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from django.http import HttpResponse, JsonResponse
@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from endpoints import selectors, services
-from endpoints.models import OnlineEndpoint
+from endpoints.models import ComparisonExample, OnlineEndpoint
 from endpoints.spec.agreement import Kind
 from endpoints.spec.errors import Conflict, Invalid
 from endpoints.telemetry.comparisons import QUANTILES, Summary
@@ -28,6 +28,7 @@ from studio.pages.traffic_undo import remember
 from studio.templatetags.look import Share, colour
 
 DEFAULT_RANGE = "1h"
+SHOWN_OF_A_KIND = 8
 REASONS = {
     "MirrorDropped": "had no free instance to take the copy",
     "InstanceUnreachable": "its instance could not be reached",
@@ -66,7 +67,7 @@ def compare(request: Request, name: str) -> HttpResponse:
         "latencies": _latencies(found.summary),
         "has_changed": _has_changed(found),
         "may_see_answers": may_see,
-        "examples": selectors.comparison_examples(request.user, name) if may_see else [],
+        "examples": _shown(selectors.comparison_examples(request.user, name)) if may_see else [],
         "charts": COMPARISON_CHARTS.values(),
         "ranges": RANGES.values(),
         "chosen_range": chosen,
@@ -88,6 +89,13 @@ def compare_figures(request: Request, name: str) -> JsonResponse:
     answer = JsonResponse({"figures": figures})
     answer["Cache-Control"] = "no-store"
     return answer
+
+
+def _shown(examples: Sequence[ComparisonExample]) -> list[tuple[ComparisonExample, str]]:
+    """The worst few of each kind, with the reason in words; the command line lists them all."""
+    kinds = dict.fromkeys(one.kind for one in examples)
+    few = [one for kind in kinds for one in [one for one in examples if one.kind == kind][:SHOWN_OF_A_KIND]]
+    return [(one, reason_words(one.reason)) for one in few]
 
 
 def _verdicts(summary: Summary | None) -> list[Verdict]:
@@ -223,7 +231,7 @@ def compare_promote(request: Request, name: str) -> HttpResponse:
     require(request.user, actions.ENDPOINTS_WRITE, name)
     endpoint = selectors.get_endpoint(request.user, name)
     back = reverse("endpoints:detail", args=[name])
-    initial = {"percent": 100, "generation": endpoint.generation}
+    initial = {"percent": 100, "generation": endpoint.generation, "seen": 100}
     form = PromotionForm(request.POST) if request.method == "POST" else PromotionForm(initial=initial)
     percent = form.cleaned_data["percent"] if form.is_bound and form.is_valid() else 100
     context: dict[str, object] = {"title": "Promote the shadow?", "submit": "Promote", "back": back}
@@ -233,11 +241,14 @@ def compare_promote(request: Request, name: str) -> HttpResponse:
         if not planned.ready_instances:
             raise Conflict(f"{planned.shadow} has no ready instance; as a live deployment it would refuse its share.")
         if form.is_bound and form.is_valid():
-            services.promote_shadow(request.user, name=name, **form.cleaned_data)
+            if form.cleaned_data["seen"] != percent:
+                raise Conflict("With another share this is what it does; press once more to do it.")
+            generation = form.cleaned_data["generation"]
+            services.promote_shadow(request.user, name=name, percent=percent, generation=generation)
             _remember(request, endpoint, planned.traffic, {})
             return go(request, back)
     except (Invalid, Conflict) as error:
-        form = PromotionForm({"percent": percent, "generation": endpoint.generation})
+        form = PromotionForm({"percent": percent, "generation": endpoint.generation, "seen": percent})
         form.add_error(None, error.message)
     context["intro"] = "One change of the endpoint; the overview offers to undo it."
     return form_page(request, "pages/form.html", context, form=form)

@@ -185,22 +185,35 @@ def test_promoting_says_what_it_does_and_can_be_taken_back(olivia: User, compare
     assert "Live traffic: blue 90 → 0 %, green 10 → 0 %, shadow-xgb 0 → 100 %." in page.text
     assert "Mirroring 20 % to shadow-xgb ends." in page.text
     generation = page.context["form"].initial["generation"]
-    assert client.post(url("compare-promote"), {"percent": 100, "generation": generation}).status_code == 302
+    assert (
+        client.post(url("compare-promote"), {"percent": 100, "generation": generation, "seen": 100}).status_code == 302
+    )
     compared.refresh_from_db()
     assert (compared.traffic["shadow-xgb"], compared.mirror_traffic) == (100, {})
     assert "Your change: " in client.get(reverse("endpoints:detail", args=[NAME])).text
 
 
+def test_another_share_is_shown_before_it_is_set(olivia: User, compared: OnlineEndpoint) -> None:
+    compared.deployments.filter(name="shadow-xgb").update(ready_instances=1)
+    answer = visiting(olivia).post(url("compare-promote"), {"percent": 10, "generation": 1, "seen": 100})
+    assert answer.status_code == 422
+    assert "Live traffic: blue 90 → 81 %, green 10 → 9 %, shadow-xgb 0 → 10 %." in answer.text
+    again = {"percent": 10, "generation": answer.context["form"].data["generation"], "seen": 10}
+    assert visiting(olivia).post(url("compare-promote"), again).status_code == 302
+    compared.refresh_from_db()
+    assert compared.traffic["shadow-xgb"] == 10
+
+
 def test_a_split_that_changed_meanwhile_is_shown_again(olivia: User, compared: OnlineEndpoint) -> None:
     compared.deployments.filter(name="shadow-xgb").update(ready_instances=1)
-    answer = visiting(olivia).post(url("compare-promote"), {"percent": 100, "generation": 0})
+    answer = visiting(olivia).post(url("compare-promote"), {"percent": 100, "generation": 0, "seen": 100})
     assert answer.status_code == 422 and "has been changed since you looked" in answer.text
     compared.refresh_from_db()
     assert compared.mirror_traffic == {"shadow-xgb": 20}
 
 
 def test_a_shadow_that_cannot_answer_is_not_promoted(olivia: User, compared: OnlineEndpoint) -> None:
-    answer = visiting(olivia).post(url("compare-promote"), {"percent": 100, "generation": 1})
+    answer = visiting(olivia).post(url("compare-promote"), {"percent": 100, "generation": 1, "seen": 100})
     assert answer.status_code == 422 and "has no ready instance" in answer.text
 
 
