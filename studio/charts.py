@@ -14,7 +14,7 @@ from typing import Any
 
 from endpoints.selectors import Mark
 from endpoints.spec.agreement import Kind
-from endpoints.telemetry.metrics import METRICS, Line, Points, percentiles
+from endpoints.telemetry.metrics import METRICS, Line, Points, model, percentiles
 from endpoints.telemetry.readings import Readings
 from endpoints.telemetry.windows import Window
 
@@ -156,10 +156,16 @@ def _rejected(readings: Readings, _: Palette) -> list[Trace]:
     ]
 
 
+def _of_model(lines: Iterable[Line], palette: Palette, suffix: str, **look: Any) -> list[Trace]:
+    names = [(line.dimensions["deployment"], line.points) for line in lines]
+    return [Trace(f"{name}{suffix}", points, palette(name), look) for name, points in names]
+
+
 def _where_time_goes(readings: Readings, palette: Palette) -> list[Trace]:
+    half, most = percentiles(readings, (0.5, 0.99), which=model)  # both of one walk through the histograms
     return [
-        *_by_deployment("ModelLatency_P50", " model p50", **_line(2))(readings, palette),
-        *_by_deployment("ModelLatency_P99", " model p99", **_line(1))(readings, palette),
+        *_of_model(half, palette, " model p50", **_line(2)),
+        *_of_model(most, palette, " model p99", **_line(1)),
         *_by_deployment("GatewayLatency", " gateway mean", **_line(1.4, "dot"))(readings, palette),
     ]
 
@@ -176,6 +182,27 @@ def _by_instance(metric: str) -> Callable[[Readings, Palette], list[Trace]]:
         return [Trace(name, points, SERIES[at % len(SERIES)]) for at, (name, points) in enumerate(found.items())]
 
     return traces
+
+
+def _used(metric: str) -> Callable[[Readings, Palette], list[Trace]]:
+    """The mean of each instance, and the most and the least that any of them used within a step."""
+    means = _by_instance(metric)
+
+    def traces(readings: Readings, palette: Palette) -> list[Trace]:
+        edges = [
+            Trace(word, points, "var(--text-3)", _line(1, "dot"))
+            for word, suffix, pick in (("most", "Maximum", max), ("least", "Minimum", min))
+            if any(points := _edge(METRICS[f"{metric}_{suffix}"].lines(readings), pick))
+        ]
+        return [*means(readings, palette), *edges]
+
+    return traces
+
+
+def _edge(lines: Sequence[Line], pick: Callable[[Sequence[float]], float]) -> Points:
+    """The highest or lowest of several lines at each point; None where none has one."""
+    columns = zip(*(line.points for line in lines), strict=True)
+    return [pick(known) if (known := [each for each in column if each is not None]) else None for column in columns]
 
 
 def _instances(readings: Readings, palette: Palette) -> list[Trace]:
@@ -218,8 +245,8 @@ CHARTS = {
         Chart("errors", "Errors", "408, 424, 429 and 5xx of all requests", "%", _by_deployment("ErrorPercentage")),
         Chart("concurrency", "Concurrency", "requests under way, and how many may be", "", _concurrency),
         Chart("instances", "Instances", "by state", "", _instances),
-        Chart("cpu", "CPU", "of what the instance type gives", "%", _by_instance("CpuUtilizationPercentage"), top=1),
-        Chart("memory", "Memory", "of the instance type", "%", _by_instance("CpuMemoryUtilizationPercentage"), top=1),
+        Chart("cpu", "CPU", "of what the instance type gives", "%", _used("CpuUtilizationPercentage"), top=1),
+        Chart("memory", "Memory", "of the instance type", "%", _used("CpuMemoryUtilizationPercentage"), top=1),
         Chart("time", "Model and gateway time", "where a request spends its time", "ms", _where_time_goes),
         Chart("rejected", "Rejected", "by the gateway, a minute, by reason", "/min", _rejected, is_bars=True),
         Chart("network", "Network", "bodies received and sent", "B/s", _network),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from django.contrib.staticfiles import finders
 from django.urls import reverse
 from django.utils import timezone
 
-from endpoints.models import InstanceType, OnlineEndpoint, Operation
+from endpoints.models import InstanceRollup, InstanceType, OnlineEndpoint, Operation
 from endpoints.telemetry.intake import take
 from studio.access.models import User
 from studio.access.roles import assign
@@ -185,3 +186,18 @@ def test_strangers_learn_nothing(name: str, stefan: User, risk: OnlineEndpoint) 
 def test_who_may_score_only_sees_no_metrics(stefan: User, risk: OnlineEndpoint) -> None:
     assign("Endpoint Scorer", stefan)
     assert visiting(stefan).get(reverse("endpoints:metrics", args=RISK)).status_code in {403, 404}
+
+
+def test_the_most_and_the_least_in_use_are_drawn_and_listed(olivia: User, busy: OnlineEndpoint) -> None:
+    instance = busy.deployments.get(name="blue").instances.first()
+    start_s = int(time.time()) // 10 * 10 - 60
+    InstanceRollup.objects.create(
+        grain_s=10, start_s=start_s, endpoint="diabetes-risk", deployment="blue", instance=instance.pk, samples=1,
+        cpu=4000, memory=3000, gpu_samples=0, gpu=0, gpu_memory=0, peak_cpu=7000, peak_memory=3000,
+        peak_spare_cpu=9000, peak_spare_memory=7000,
+    )  # fmt: skip
+    names = [trace["name"] for trace in figures(olivia)["cpu"]["data"]]
+    assert [name for name in names if name in {"most", "least"}] == ["most", "least"]
+    url = reverse("endpoints:metrics-csv", args=["diabetes-risk", "cpu"])
+    lines = list(csv.DictReader(visiting(olivia).get(f"{url}?range=15m").text.splitlines()))
+    assert ("70", "10") in {(line["most"], line["least"]) for line in lines}

@@ -20,7 +20,7 @@ import studio.access
 from endpoints import selectors, services
 from endpoints.control.autoscale import Cause, Verdict
 from endpoints.models import EnvironmentVersion, OnlineDeployment, Rollout
-from endpoints.selectors import hiding, rollouts
+from endpoints.selectors import comparisons, hiding, rollouts
 from endpoints.services import cancellation, planning, quota_requests
 from endpoints.services.comparisons import reset_comparison
 from endpoints.services.promotion import promote_shadow
@@ -272,6 +272,16 @@ SERVICES: Mapping[str, Verb] = {
 
 SELECTORS: Mapping[str, Verb] = {
     "compute.instance_types": Verb((TYPES,), lambda w, u: selectors.instance_types(u)),
+    "comparisons.comparison_of": Verb((may.DEPLOYMENTS_READ,), lambda w, u: comparisons.comparison_of(u, ENDPOINT)),
+    "comparisons.compared_readings": Verb(
+        (may.DEPLOYMENTS_READ,), lambda w, u: comparisons.compared_readings(u, ENDPOINT)
+    ),
+    "comparisons.comparison_examples": Verb(
+        (may.LIST_COMPARED_ANSWERS,), lambda w, u: comparisons.comparison_examples(u, ENDPOINT)
+    ),
+    "comparisons.comparison_example": Verb(
+        (may.LIST_COMPARED_ANSWERS,), lambda w, u: comparisons.comparison_example(u, ENDPOINT, 1)
+    ),
     "compute.quota_usage": Verb((may.QUOTA_READ,), lambda w, u: selectors.quota_usage(u)),
     "compute.what_if": Verb(
         (may.QUOTA_READ,), lambda w, u: selectors.what_if(u, instance_type="Standard_DS3_v2", instance_count=1)
