@@ -16,11 +16,18 @@ SETTABLE: Need = frozenset({(may.QUOTA_WRITE, ""), (may.WORKSPACE_WRITE, "")})
 
 # Without an account.
 PUBLIC = frozenset({"healthz", "sign-in", "sign-out", "theme", "access:invitation", "api:unknown"})
-# There is no such thing, whoever asks: a wrong secret, a request that has no lines yet, an address that is none.
-MISSING = frozenset({"access:invitation", "api:unknown", "endpoints:test-log"})
+# There is no such thing, whoever asks: a wrong secret, a request without lines, answers that were not compared.
+MISSING = frozenset(
+    {"access:invitation", "api:unknown", "endpoints:test-log", "api:comparison-example", "endpoints:compare-example"}
+)
 
 API: Mapping[str, tuple[Need, ...]] = {
     "api:audit": (may.AUDIT_READ,),
+    "api:comparison": (may.DEPLOYMENTS_READ,),
+    "api:comparison-example": (may.LIST_COMPARED_ANSWERS,),
+    "api:comparison-examples": (may.LIST_COMPARED_ANSWERS,),
+    "api:comparison-promote": (may.ENDPOINTS_WRITE,),
+    "api:comparison-reset": (may.ENDPOINTS_WRITE,),
     "api:deployment delete": (may.DEPLOYMENTS_DELETE,),
     "api:deployment get": (may.DEPLOYMENTS_READ,),
     "api:deployment patch": (may.DEPLOYMENTS_WRITE,),
@@ -159,6 +166,13 @@ PAGES: Mapping[str, tuple[Need, ...]] = {
     "deployments:start": (may.DEPLOYMENTS_READ, may.DEPLOYMENTS_WRITE),
     "deployments:yaml": (may.DEPLOYMENTS_READ,),
     "endpoints:activity": (may.ENDPOINTS_READ,),
+    "endpoints:compare": (may.ENDPOINTS_READ, may.DEPLOYMENTS_READ),
+    "endpoints:compare-example": (may.ENDPOINTS_READ, may.LIST_COMPARED_ANSWERS),
+    "endpoints:compare-figures": (may.DEPLOYMENTS_READ,),
+    "endpoints:compare-off": (may.ENDPOINTS_READ, may.ENDPOINTS_WRITE),
+    "endpoints:compare-promote": (may.ENDPOINTS_READ, may.ENDPOINTS_WRITE),
+    "endpoints:compare-reset": (may.ENDPOINTS_READ, may.ENDPOINTS_WRITE),
+    "endpoints:compare-settings": (may.ENDPOINTS_READ, may.ENDPOINTS_WRITE),
     "endpoints:consume": (may.ENDPOINTS_READ,),
     "endpoints:create": ((may.ENDPOINTS_WRITE, ""),),
     "endpoints:delete": (may.ENDPOINTS_READ, may.ENDPOINTS_DELETE),

@@ -23,8 +23,8 @@ DOORS = ("studio/pages", "studio/wizards", "studio/forms", "endpoints/api")
 # Services that take no person, because they tell nothing of a workspace and change nothing; the last three read
 # files by their digest, which only an authorised row tells.
 HARMLESS = {
-    "action_to_change", "backend_trouble", "document_of", "gate_metric", "promotion_of", "has_gpus", "merged", "next_version",
-    "read_document", "stages_of", "asset_store", "conda_of", "read_model",
+    "action_to_change", "backend_trouble", "document_of", "gate_metric", "has_gpus", "merged", "next_version",
+    "promotion_of", "read_document", "stages_of", "asset_store", "conda_of", "read_model",
 }  # fmt: skip
 # Rooms that know neither database nor people.
 PURE = ("endpoints.cli.", "endpoints.spec.", "endpoints.assets")

@@ -93,6 +93,7 @@ class World:
             ("", "index"): 0,
             ("", "family"): "DSv2",
             ("", "chart"): "requests",
+            ("", "example_id"): 1,
             ("", "step"): "endpoint",
             ("quota", "request_id"): asked.pk,
             ("api", "request_id"): asked.pk,
