@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import sysconfig
 import tempfile
 from pathlib import Path
 
@@ -18,8 +19,18 @@ OPTIMISATION = "2"
 
 
 def main(arguments: list[str]) -> int:
-    """Build, unless `--if-needed` and there is one that fits. 1: it failed; what the compiler said stands above."""
-    if "--if-needed" in arguments and not problem(build_folder()):
+    """Build; 1: it failed, and what the compiler said stands above.
+
+    --if-needed: unless there is a build that fits. --if-possible: unless this machine cannot compile, which is told.
+    --look: build nothing; 0 where there is a build that fits.
+    """
+    is_needed = bool(problem(build_folder()))
+    if "--look" in arguments:
+        return int(is_needed)
+    if "--if-needed" in arguments and not is_needed:
+        return 0
+    if "--if-possible" in arguments and (lacking := lacks()):
+        sys.stdout.write(f"The gateway is not compiled and runs as it is: {lacking}.\n")
         return 0
     made_of = digest()
     with tempfile.TemporaryDirectory(prefix="slipway-compile-") as folder:
@@ -35,6 +46,15 @@ def main(arguments: list[str]) -> int:
         replace_build(beside)
     sys.stdout.write(f"compiled {len(MODULES)} modules of the gateway into {build_folder().relative_to(ROOT)}\n")
     return 0
+
+
+def lacks() -> str:
+    """What this machine lacks for compiling, "" where it lacks nothing."""
+    compiler = (sysconfig.get_config_var("CC") or "cc").split()[0]
+    if not (shutil.which(compiler) or shutil.which("cc")):
+        return f"there is no C compiler ({compiler}) on PATH"
+    headers = Path(sysconfig.get_path("include")) / "Python.h"
+    return "" if headers.exists() else f"there is no {headers}; install Python's headers"
 
 
 def _build(out: Path, scratch: Path) -> None:

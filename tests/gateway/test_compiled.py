@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from endpoints.gateway import compile as compiling
 from endpoints.gateway import compiled
 from endpoints.gateway.compiled import VARIABLE, NotCompiled, digest, search_path, stamp
 
@@ -57,3 +58,13 @@ def test_the_version_says_how_it_runs(wish: str) -> None:
 
 def test_every_module_that_is_compiled_exists() -> None:
     assert all((compiled.SOURCE / f"{name}.py").is_file() for name in compiled.MODULES)
+
+
+def test_a_machine_without_a_compiler_is_told_and_goes_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    monkeypatch.setattr(compiling, "problem", lambda _: "it has not been built")
+    assert compiling.main(["--if-needed", "--if-possible"]) == 0
+    assert "no C compiler" in capsys.readouterr().out
+    assert compiling.main(["--look"]) == 1
