@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,6 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.conftest import need
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "samples" / "diabetes"
@@ -185,3 +189,12 @@ def sample_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         timeout=300,
     )
     return folder
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Ended with the module: a running Playwright would keep other tests from the database."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or ""
+    need("browser", bool(path), "no Chromium on PATH; apt-get install chromium")
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])

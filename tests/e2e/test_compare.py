@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, expect
 
-from tests.conftest import need
 from tests.e2e.browsing import Person
 from tests.e2e.conftest import RunningStudio
 from tests.e2e.watching import processes_of
@@ -46,14 +43,6 @@ def run(raw_data):
     return answer
 """
 SHOTS = os.environ.get("SLIPWAY_SHOTS", "")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or ""
-    need("browser", bool(path), "no Chromium on PATH; apt-get install chromium")
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
 
 
 @pytest.fixture(scope="module")

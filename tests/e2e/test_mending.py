@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from endpoints.cli.client import StudioClient
 from endpoints.cli.connection import find_connection
-from tests.conftest import need
 from tests.e2e.broken import FINE_RUN, Broken, create, failure_of
 from tests.e2e.browsing import Person
 from tests.e2e.conftest import RunningStudio
@@ -22,14 +19,6 @@ ENDPOINT = "mended"
 NEEDS_VARIABLE = Broken(
     "blue", "", "", "", script=f"import os\n\n\ndef init():\n    os.environ['THRESHOLD']\n{FINE_RUN}"
 )
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or ""
-    need("browser", bool(path), "no Chromium on PATH; apt-get install chromium")
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
 
 
 def test_a_failure_is_mended_from_its_page_and_a_later_death_is_seen(browser: Browser, studio: RunningStudio):

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from tests.conftest import need
 from tests.e2e.browsing import Person
 from tests.e2e.conftest import RunningStudio
 from tests.e2e.recording import Recorder
@@ -29,14 +26,6 @@ def init():
 def run(raw_data):
     return len(json.loads(raw_data)["data"])
 """
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or ""
-    need("browser", bool(path), "no Chromium on PATH; apt-get install chromium")
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
 
 
 @pytest.fixture(scope="module")

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from tests.conftest import need
 from tests.e2e.browsing import Person
 from tests.e2e.conftest import RunningStudio
 
@@ -40,14 +37,6 @@ ALWAYS_WHOLE = """async (source) => {
   }
   return "";
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or ""
-    need("browser", bool(path), "no Chromium on PATH; apt-get install chromium")
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
 
 
 @pytest.fixture(scope="module")

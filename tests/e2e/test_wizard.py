@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
-from tests.conftest import need
 from tests.e2e.browsing import Person
 from tests.e2e.conftest import RunningStudio
 
@@ -32,15 +30,6 @@ def run(raw_data):
     return json.loads(raw_data)["data"]
 """
 TEN = "[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Ended with the module: a running Playwright would keep other tests from the database."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or ""
-    need("browser", bool(path), "no Chromium on PATH; apt-get install chromium")
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
 
 
 @pytest.fixture
