@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from django.db import transaction
 from django.db.models import Max
@@ -15,6 +15,7 @@ from endpoints.models import DeploymentRevision, OnlineDeployment, OnlineEndpoin
 from endpoints.selectors import authorised_deployment, authorised_endpoint
 from endpoints.services import limits, pool, quota, templates
 from endpoints.services.backends import choose_backend, require_gpus
+from endpoints.services.deployment_changes import DeploymentDifference
 from endpoints.services.operations import Change, begin_removal, begin_roll_out, note_change
 from endpoints.services.policed import awake_where_it_must_be, scaling_values, tried_before_it_sleeps, under_policy
 from endpoints.services.templates import ROW_KEYS, Template
@@ -151,39 +152,6 @@ def _add_revision(actor: User, deployment: OnlineDeployment, template: Template)
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Difference:
-    """What a change comes to. `row`: columns with their new values; `template`: None where instances stay."""
-
-    row: dict[str, object]
-    template: Template | None
-
-    def __bool__(self) -> bool:
-        return bool(self.row) or self.template is not None
-
-    @property
-    def touches_instances(self) -> bool:
-        return self.template is not None or "instance_count" in self.row
-
-    def summary(self, deployment: OnlineDeployment, before: dict[str, object]) -> str:
-        parts = [f"{key.replace('_', ' ')}" for key in self.row if key != "instance_count"]
-        if "instance_count" in self.row:
-            parts.insert(0, f"instance count {deployment.instance_count} to {self.row['instance_count']}")
-        if self.template:
-            spec = self.template.spec
-            changed = [key for key in (*spec, *before) if spec.get(key) != before.get(key)]
-            parts += [key.replace("_", " ") for key in dict.fromkeys(changed) if key not in self.row]
-        return "Change " + ", ".join(parts)
-
-    def change(self, deployment: OnlineDeployment, before: dict[str, object]) -> Change:
-        after = self.template.spec if self.template else before
-        changed = [key for key in {**before, **after} if before.get(key) != after.get(key)]
-        return Change(
-            {**{key: getattr(deployment, key) for key in self.row}, **{key: before.get(key) for key in changed}},
-            {**self.row, **{key: after.get(key) for key in changed}},
-        )
-
-
 def update_deployment(
     actor: User, *, endpoint: str, name: str, document: Document, skip_script_validation: bool = False
 ) -> Operation | None:
@@ -251,9 +219,9 @@ def _read_change(document: Document, revision: DeploymentRevision) -> OnlineDepl
 
 def _difference(
     deployment: OnlineDeployment, wanted: OnlineDeploymentDocument, revision: DeploymentRevision, template: Template
-) -> _Difference:
+) -> DeploymentDifference:
     row = {key: value for key, value in _row_values(wanted).items() if getattr(deployment, key) != value}
-    return _Difference(row, None if template.is_same_as(revision) else template)
+    return DeploymentDifference(row, None if template.is_same_as(revision) else template)
 
 
 def _take_quota(actor: User, deployment: OnlineDeployment, instance_count: int, *, size_name: str) -> str:
@@ -278,7 +246,11 @@ def _take_quota(actor: User, deployment: OnlineDeployment, instance_count: int, 
 
 
 def _apply(
-    actor: User, deployment: OnlineDeployment, revision: DeploymentRevision, difference: _Difference, found: str
+    actor: User,
+    deployment: OnlineDeployment,
+    revision: DeploymentRevision,
+    difference: DeploymentDifference,
+    found: str,
 ) -> Operation:
     summary = difference.summary(deployment, revision.spec)
     change = difference.change(deployment, revision.spec)
