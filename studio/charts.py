@@ -1,7 +1,7 @@
 """Figures for Plotly, made on the server as plain JSON, and the same numbers as a table.
 
-Colours are names of CSS variables: static/js/charts.js resolves them, and again when the theme changes. It knows
-readings and metrics; no request, no person.
+Colours are names of CSS variables, `var(--name)` or `var(--name) / opacity`: static/js/charts.js resolves them, and
+again when the theme changes. It knows readings and metrics; no request, no person.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def _line(width: float = 1.6, dash: str = "solid") -> dict[str, Any]:
 
 def _area(group: str) -> dict[str, Any]:
     """Stacked steps."""
-    return {"stackgroup": group, "line": {"width": 1, "shape": "hv"}, "fillcolor": "", "opacity": 0.7}
+    return {"stackgroup": group, "line": {"width": 1, "shape": "hv"}, "fillcolor": ""}
 
 
 def _summed(lines: Iterable[Line], dimension: str) -> dict[str, Points]:
@@ -289,7 +289,7 @@ def _trace(chart: Chart, trace: Trace, window: Window) -> dict[str, Any]:
     look = dict(trace.look or _line())
     look["line"] = {**look.get("line", {}), "color": trace.colour}
     if "fillcolor" in look:
-        look["fillcolor"] = trace.colour
+        look["fillcolor"] = f"{trace.colour} / 0.35"
     return {"type": "scatter", "mode": "lines", "y": points, "hovertemplate": hover, **place, **look}
 
 
@@ -334,7 +334,14 @@ def _layout(chart: Chart, window: Window, marks: Sequence[Mark]) -> dict[str, An
             "bordercolor": "var(--line-strong)",
             "font": {"color": "var(--text)"},
         },
-        "legend": {"orientation": "h", "y": -0.16, "yanchor": "top", "x": 0, "traceorder": "normal"},
+        "legend": {
+            "orientation": "h",
+            "yref": "container",
+            "y": 0.02,
+            "yanchor": "bottom",
+            "x": 0,
+            "traceorder": "normal",
+        },
         "showlegend": True,
         "xaxis": {
             **quiet,

@@ -14,8 +14,10 @@ function resolved(value) {
 }
 
 function colour(name) {
-  probe.style.color = name;
-  return getComputedStyle(probe).color;
+  const [token, opacity] = name.split(" / ");
+  probe.style.color = token;
+  const found = getComputedStyle(probe).color;
+  return opacity ? found.replace(/^rgb\((.*)\)$/, `rgba($1, ${opacity})`) : found;
 }
 
 class Charts {

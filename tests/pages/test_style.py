@@ -59,6 +59,16 @@ def test_a_sheet_keeps_the_rules(sheet: Path) -> None:
         assert not re.search(r"#[0-9a-fA-F]{3,8}\b|\brgba?\(|\bhsla?\(|light-dark\(", rules)
 
 
+def first_classes(sheet: Path) -> set[str]:
+    return set(re.findall(r"^\s+\.([\w-]+)", sheet.read_text(), flags=re.MULTILINE))
+
+
+def test_the_sheet_of_charts_shares_no_class_with_the_others() -> None:
+    charts = CSS / "charts.css"
+    for other in set(SHEETS) - {charts}:
+        assert not first_classes(charts) & first_classes(other)
+
+
 def test_every_colour_of_the_tokens_is_a_pair() -> None:
     declared = re.findall(r"(--[\w-]+):([^;]*#[0-9a-f]{3,8}[^;]*);", (CSS / "tokens.css").read_text())
     assert declared
