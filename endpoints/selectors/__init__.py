@@ -28,7 +28,16 @@ from endpoints.selectors.compute import (
 from endpoints.selectors.environments import build_of, environment_versions, environments_for, get_environment_version
 from endpoints.selectors.loans import loan_of, loans_for, loans_of
 from endpoints.selectors.logs import build_log, build_log_sources, deployment_logs, dropped_logs, log_sources
-from endpoints.selectors.metrics import Mark, cost_per_hour, marks, readings, readings_of, recent_figures, sparks
+from endpoints.selectors.metrics import (
+    Mark,
+    colours,
+    cost_per_hour,
+    marks,
+    readings,
+    readings_of,
+    recent_figures,
+    sparks,
+)
 from endpoints.selectors.online import (
     authorised_deployment,
     authorised_endpoint,
@@ -39,6 +48,7 @@ from endpoints.selectors.online import (
     get_deployment,
     get_endpoint,
     instances_of,
+    readable_endpoints,
     recent_failures,
     revision_now,
     revisions_of,
@@ -83,6 +93,7 @@ __all__ = [
     "build_log_sources",
     "build_of",
     "cold_starts",
+    "colours",
     "compared_readings",
     "comparison_example",
     "comparison_examples",
@@ -124,6 +135,7 @@ __all__ = [
     "quota_history",
     "quota_requests",
     "quota_usage",
+    "readable_endpoints",
     "readings",
     "readings_of",
     "recent_failures",

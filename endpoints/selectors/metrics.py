@@ -64,6 +64,12 @@ def marks(found: Readings) -> list[Mark]:
     return shown[::-1]
 
 
+def colours(found: Readings) -> dict[str, int]:
+    """The deployments of readings a selector gave, each with its place in the order of creation. One query."""
+    rows = OnlineDeployment.objects.filter(endpoint__name=found.endpoint)
+    return dict(rows.values_list("name", "colour"))
+
+
 def recent_figures(endpoint: OnlineEndpoint, deployment: OnlineDeployment | None = None) -> figures.Recent:
     """The last five minutes of an endpoint or deployment that a selector has let the caller read. Two queries."""
     name = deployment.name if deployment else ""

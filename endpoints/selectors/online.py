@@ -23,12 +23,9 @@ def endpoints_for(user: User) -> QuerySet[OnlineEndpoint]:
 
     Annotated with deployment_count, wanted_instances and ready_total (instances over all deployments).
     """
-    names = grants_of(user).endpoints(actions.ENDPOINTS_READ)
-    if names is not None and not names:
-        require(user, actions.ENDPOINTS_READ)
-    rows = OnlineEndpoint.objects.all() if names is None else OnlineEndpoint.objects.filter(name__in=names)
     return (
-        rows.annotate(
+        readable_endpoints(user)
+        .annotate(
             deployment_count=Count("deployments"),
             wanted_instances=Coalesce(Sum("deployments__instance_count"), 0),
             ready_total=Coalesce(Sum("deployments__ready_instances"), 0),
@@ -37,6 +34,14 @@ def endpoints_for(user: User) -> QuerySet[OnlineEndpoint]:
         .prefetch_related(Prefetch("deployments", OnlineDeployment.objects.order_by("colour", "pk")))
         .order_by("name")
     )
+
+
+def readable_endpoints(user: User) -> QuerySet[OnlineEndpoint]:
+    """The same alone, in no order: to be counted, or to begin with."""
+    names = grants_of(user).endpoints(actions.ENDPOINTS_READ)
+    if names is not None and not names:
+        require(user, actions.ENDPOINTS_READ)
+    return OnlineEndpoint.objects.all() if names is None else OnlineEndpoint.objects.filter(name__in=names)
 
 
 def authorised_endpoint(user: User, name: str, action: str) -> OnlineEndpoint:
@@ -68,9 +73,12 @@ def get_endpoint(user: User, name: str) -> OnlineEndpoint:
 
 
 def deployments_of(user: User, endpoint: OnlineEndpoint | str) -> QuerySet[OnlineDeployment]:
-    """The endpoint's deployments in order of creation, with the endpoint and who made them."""
-    name = endpoint if isinstance(endpoint, str) else endpoint.name
-    found = authorised_endpoint(user, name, actions.DEPLOYMENTS_READ)
+    """The deployments of an endpoint, or of the one a selector gave, in order of creation; with who made them."""
+    if isinstance(endpoint, str):
+        found = authorised_endpoint(user, endpoint, actions.DEPLOYMENTS_READ)
+    else:
+        found = endpoint
+        _require_readable(user, found.name)
     rows = OnlineDeployment.objects.filter(endpoint=found).select_related("endpoint", "created_by")
     return _with_revision(rows).order_by("colour", "created_at", "pk")
 
@@ -115,7 +123,7 @@ def get_deployment(user: User, endpoint: str, name: str) -> OnlineDeployment:
 
 def revisions_of(user: User, deployment: OnlineDeployment) -> QuerySet[DeploymentRevision]:
     """What the deployment was made of, newest first."""
-    _require_readable(user, deployment)
+    _require_readable(user, deployment.endpoint.name)
     return (
         DeploymentRevision.objects.filter(deployment=deployment)
         .select_related("model_version__model", "environment_version__environment", "created_by")
@@ -125,13 +133,13 @@ def revisions_of(user: User, deployment: OnlineDeployment) -> QuerySet[Deploymen
 
 def current_revision(user: User, deployment: OnlineDeployment) -> DeploymentRevision:
     """What the deployment is wanted to be made of now."""
-    _require_readable(user, deployment)
+    _require_readable(user, deployment.endpoint.name)
     return shown_revision(user, deployment)
 
 
 def instances_of(user: User, deployment: OnlineDeployment, *, include_ended: bool = False) -> QuerySet[Instance]:
     """Instances as last observed, oldest first; with `include_ended` those that are gone as well."""
-    _require_readable(user, deployment)
+    _require_readable(user, deployment.endpoint.name)
     rows = Instance.objects.filter(deployment=deployment)
     return (rows if include_ended else rows.filter(ended_at__isnull=True)).order_by("created_at", "pk")
 
@@ -167,10 +175,10 @@ def deployments_using(
     return rows.select_related("endpoint", "created_by").order_by("endpoint__name", "colour", "pk")
 
 
-def _require_readable(user: User, deployment: OnlineDeployment) -> None:
+def _require_readable(user: User, endpoint: str) -> None:
     try:
-        require(user, actions.DEPLOYMENTS_READ, deployment.endpoint.name)
+        require(user, actions.DEPLOYMENTS_READ, endpoint)
     except Forbidden:
-        if grants_of(user).allows(actions.ENDPOINTS_READ, deployment.endpoint.name):
+        if grants_of(user).allows(actions.ENDPOINTS_READ, endpoint):
             raise
-        raise no_such_endpoint(deployment.endpoint.name) from None
+        raise no_such_endpoint(endpoint) from None

@@ -6,7 +6,9 @@ gateway, which fills them, and telemetry, which merges them and reads percentile
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
+from itertools import accumulate
 from math import exp, log
 
 import msgspec
@@ -69,16 +71,11 @@ class Histogram(msgspec.Struct, kw_only=True, omit_defaults=True):
 def quantiles_ms(buckets: Mapping[int, int], quantiles: Iterable[float]) -> list[float | None]:
     """Several quantiles in one pass, in milliseconds, in the order asked."""
     wanted = list(quantiles)
-    total = sum(buckets.values())
-    found: list[float | None] = [None] * len(wanted)
-    if not total:
-        return found
-    ranked = sorted((max(0.0, quantile * total), index) for index, quantile in enumerate(wanted))
-    seen = 0
-    position = 0
-    for bucket in sorted(buckets):
-        seen += buckets[bucket]
-        while position < len(ranked) and (ranked[position][0] <= seen or seen == total):
-            found[ranked[position][1]] = value_us(bucket) / 1000
-            position += 1
-    return found
+    places = sorted(buckets)
+    seen = list(accumulate(map(buckets.__getitem__, places)))
+    if not seen or not seen[-1]:
+        return [None] * len(wanted)
+    total = seen[-1]
+    last = bisect_left(seen, total)
+    ranks = (min(bisect_left(seen, quantile * total), last) for quantile in wanted)
+    return [value_us(places[rank]) / 1000 for rank in ranks]

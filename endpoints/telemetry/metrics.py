@@ -9,9 +9,16 @@ from functools import partial
 
 from endpoints.spec.agreement import AGREEING, COMPARED
 from endpoints.spec.errors import FieldError, Invalid
-from endpoints.spec.histogram import Histogram, quantiles_ms
-from endpoints.telemetry.packing import merged, sum_of
-from endpoints.telemetry.readings import Durations, Readings, Traffic, Used, Which
+from endpoints.telemetry.latency import (
+    ByDeployment,
+    holds_by_deployment,
+    means_by_deployment,
+    model,
+    outside_by_deployment,
+    quantiles_by_deployment,
+    whole,
+)
+from endpoints.telemetry.readings import Readings, Traffic, Used, Which
 
 Points = list[float | None]
 
@@ -40,14 +47,14 @@ Labels = tuple[tuple[str, str], ...]
 def _lines(readings: Readings, values: Mapping[Labels, Mapping[int, float]], *, zero: bool) -> list[Line]:
     """Lines in the order of their labels; `zero`: a step without a row means 0 rather than nothing, once over."""
     window = readings.window
+    blanks = [
+        (start_s, 0.0 if zero and is_told else None)
+        for start_s, is_told in zip(window.starts, window.told, strict=True)
+    ]
     found = []
     for labels in sorted(values):
-        points: Points = []
-        for start_s in window.starts:
-            value = values[labels].get(start_s)
-            is_told = window.seconds_of(start_s) > 0 and start_s + window.step_s > window.since_s
-            points.append(value if value is not None else 0.0 if zero and is_told else None)
-        found.append(Line(dict(labels), points))
+        value_of = values[labels].get
+        found.append(Line(dict(labels), [value_of(start_s, blank) for start_s, blank in blanks]))
     return found
 
 
@@ -130,36 +137,13 @@ def error_percent(readings: Readings) -> list[Line]:
 # Latency -------------------------------------------------------------------------------------------------------
 
 
-def whole(row: Durations) -> bytes:
-    """From the request's head to the end of the answer."""
-    return row.latency
-
-
-def model(row: Durations) -> bytes:
-    """From forwarding it to the end of the instance's answer."""
-    return row.model_latency
-
-
-def _merged(readings: Readings, which: Which) -> dict[tuple[str, int], Histogram]:
-    """One histogram for every deployment and step, worked out once. Requests that reached no deployment have none."""
-    kept = readings.kept.get(which)
-    if kept is None:
-        found: dict[tuple[str, int], list[bytes]] = defaultdict(list)
-        for row in readings.durations:
-            if packed := which(row):
-                found[row.deployment, row.start_s].append(packed)
-        kept = readings.kept[which] = {place: merged(packed) for place, packed in found.items()}
-    return kept
-
-
 def percentiles(readings: Readings, quantiles: tuple[float, ...], *, which: Which = whole) -> list[list[Line]]:
     """For every quantile its lines by deployment, in milliseconds."""
-    values: list[dict[Labels, dict[int, float]]] = [defaultdict(dict) for _ in quantiles]
-    for (deployment, start_s), histogram in _merged(readings, which).items():
-        for each, value in zip(values, quantiles_ms(histogram.buckets, quantiles), strict=True):
-            if value is not None:
-                each[("deployment", deployment),][start_s] = value
-    return [_lines(readings, each, zero=False) for each in values]
+    return [_by_deployment(readings, each) for each in quantiles_by_deployment(readings, quantiles, which=which)]
+
+
+def _by_deployment(readings: Readings, values: ByDeployment) -> list[Line]:
+    return _lines(readings, {(("deployment", name),): steps for name, steps in values.items()}, zero=False)
 
 
 def _percentile(readings: Readings, *, quantile: float, which: Which = whole) -> list[Line]:
@@ -167,24 +151,12 @@ def _percentile(readings: Readings, *, quantile: float, which: Which = whole) ->
 
 
 def mean_latency(readings: Readings) -> list[Line]:
-    values: dict[Labels, dict[int, float]] = defaultdict(dict)
-    for (deployment, start_s), histogram in _merged(readings, whole).items():
-        values[("deployment", deployment),][start_s] = histogram.mean_ms() or 0.0
-    return _lines(readings, values, zero=False)
+    return _by_deployment(readings, means_by_deployment(readings))
 
 
 def gateway_time(readings: Readings) -> list[Line]:
     """Mean of what a request spends outside its instance: reading, waiting, routing, writing."""
-    sums: dict[Labels, dict[int, int]] = defaultdict(lambda: defaultdict(int))
-    for row in readings.durations:
-        if row.model_latency:
-            sums[("deployment", row.deployment),][row.start_s] += sum_of(row.latency) - sum_of(row.model_latency)
-    asked = _merged(readings, model)
-    values = {
-        labels: {start_s: max(us, 0) / asked[labels[0][1], start_s].count / 1000 for start_s, us in steps.items()}
-        for labels, steps in sums.items()
-    }
-    return _lines(readings, values, zero=False)
+    return _by_deployment(readings, outside_by_deployment(readings))
 
 
 # Being busy ----------------------------------------------------------------------------------------------------
@@ -232,12 +204,7 @@ def _woken(readings: Readings, *, column: str) -> list[Line]:
 
 
 def _hold_time(readings: Readings, *, quantile: float) -> list[Line]:
-    values: dict[Labels, dict[int, float]] = defaultdict(dict)
-    for (deployment, start_s), histogram in readings.hold_times.items():
-        value = quantiles_ms(histogram.buckets, (quantile,))[0]
-        if value is not None:
-            values[("deployment", deployment),][start_s] = value
-    return _lines(readings, values, zero=False)
+    return _by_deployment(readings, holds_by_deployment(readings, quantile))
 
 
 def connections_active(readings: Readings) -> list[Line]:

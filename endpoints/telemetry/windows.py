@@ -70,6 +70,11 @@ class Window:
         return over_s if over_s >= max(self.grain_s, self.step_s // 6) else 0
 
     @cached_property
+    def told(self) -> list[bool]:
+        """For every step whether anything can be told of it: enough is over, and not all was before `since_s`."""
+        return [self.seconds_of(start) > 0 and start + self.step_s > self.since_s for start in self.starts]
+
+    @cached_property
     def times(self) -> list[str]:
         """The beginnings as ISO 8601 in UTC."""
         return [f"{datetime.fromtimestamp(start, UTC):%Y-%m-%dT%H:%M:%SZ}" for start in self.starts]

@@ -22,10 +22,10 @@ from studio.forms.comparisons import ComparisonForm, PromotionForm
 from studio.pages import endpoints
 from studio.pages.answers import Request, form_page, go, page
 from studio.pages.bodies import shown
-from studio.pages.metrics import FORMER
+from studio.pages.metrics import palette_of
 from studio.pages.side_by_side import side_by_side
 from studio.pages.traffic_undo import remember
-from studio.templatetags.look import Share, colour
+from studio.templatetags.look import Share
 
 DEFAULT_RANGE = "1h"
 SHOWN_OF_A_KIND = 8
@@ -80,12 +80,9 @@ def compare(request: Request, name: str) -> HttpResponse:
 def compare_figures(request: Request, name: str) -> JsonResponse:
     """The charts of a comparison for Plotly."""
     found = selectors.compared_readings(request.user, name, range_key=request.GET.get("range", ""))
-    colours = {row.name: colour(row) for row in selectors.deployments_of(request.user, name)}
+    palette = palette_of(found)
     marks = selectors.marks(found)
-    figures = {
-        key: figure(chart, found, lambda one: colours.get(one, FORMER), marks)
-        for key, chart in COMPARISON_CHARTS.items()
-    }
+    figures = {key: figure(chart, found, palette, marks) for key, chart in COMPARISON_CHARTS.items()}
     answer = JsonResponse({"figures": figures})
     answer["Cache-Control"] = "no-store"
     return answer

@@ -63,7 +63,11 @@ def in_state(rows: QuerySet[OnlineEndpoint], state: str) -> QuerySet[OnlineEndpo
 
 def frame(user: User, name: str, tab: str) -> dict[str, object]:
     """What the head and the tabs of every page of one endpoint need, and what `user` may do there."""
-    endpoint = selectors.get_endpoint(user, name)
+    return frame_of(user, selectors.get_endpoint(user, name), tab)
+
+
+def frame_of(user: User, endpoint: OnlineEndpoint, tab: str) -> dict[str, object]:
+    """The same for an endpoint a selector gave."""
     grants = grants_of(user)
     may = {
         "write": actions.ENDPOINTS_WRITE,
@@ -79,29 +83,28 @@ def frame(user: User, name: str, tab: str) -> dict[str, object]:
         "endpoint": endpoint,
         "scoring_uri": selectors.scoring_uri(endpoint),
         "tab": tab,
-        "may": {word: grants.allows(action, name) for word, action in may.items()},
+        "may": {word: grants.allows(action, endpoint.name) for word, action in may.items()},
     }
 
 
 @require_GET
 def endpoint_detail(request: Request, name: str) -> HttpResponse:
-    context = overview(request.user, name)
-    context["undo"] = undo_of(request.session, selectors.get_endpoint(request.user, name))
+    endpoint = selectors.get_endpoint(request.user, name)
+    context = overview(request.user, endpoint) | {"undo": undo_of(request.session, endpoint)}
     return polled(
         request, "pages/endpoints/detail.html", context, fragment="live", is_settled=bool(context["is_settled"])
     )
 
 
-def overview(user: User, name: str) -> dict[str, object]:
+def overview(user: User, endpoint: OnlineEndpoint) -> dict[str, object]:
     """Deployments with what they are made of, the operation under way, and whether all of it has come to rest."""
-    context = frame(user, name, "overview")
-    endpoint = selectors.get_endpoint(user, name)
-    deployments = list(selectors.deployments_of(user, name))
-    running = selectors.operations_for(user, name).filter(state=OperationState.RUNNING).first()
-    latest = running or selectors.operations_for(user, name).first()
+    deployments = list(selectors.deployments_of(user, endpoint))
+    operations = selectors.operations_for(user, endpoint.name)
+    running = operations.filter(state=OperationState.RUNNING).first()
+    latest = running or operations.first()
     is_busy = endpoint.provisioning_state in BUSY or any(one.provisioning_state in BUSY for one in deployments)
     return {
-        **context,
+        **frame_of(user, endpoint, "overview"),
         "deployments": deployments,
         "loans": {loan.deployment_id: loan for loan in selectors.loans_of(deployments)},
         "revisions": {one.pk: selectors.revision_now(one) for one in deployments},
@@ -120,7 +123,7 @@ def overview(user: User, name: str) -> dict[str, object]:
 def figures_of_now(user: User, name: str) -> dict[str, object]:
     """What the row of figures on the overview needs, alone."""
     endpoint = selectors.get_endpoint(user, name)
-    found = _figures(endpoint, list(selectors.deployments_of(user, name)))
+    found = _figures(endpoint, list(selectors.deployments_of(user, endpoint)))
     return {"endpoint": endpoint, "is_fragment": True, **found}
 
 
@@ -204,10 +207,9 @@ def endpoint_settings(request: Request, name: str) -> HttpResponse:
 @require_POST
 def endpoint_traffic(request: Request, name: str) -> HttpResponse:
     """The split as a whole. What is refused stands above the fields, which keep what was typed."""
-    context = overview(request.user, name)
-    endpoint = context["endpoint"]
-    assert isinstance(endpoint, OnlineEndpoint)  # noqa: S101  frame() put it there
-    names = [one.name for one in selectors.deployments_of(request.user, name)]
+    endpoint = selectors.get_endpoint(request.user, name)
+    context = overview(request.user, endpoint)
+    names = [one.name for one in selectors.deployments_of(request.user, endpoint)]
     form = TrafficForm(
         request.POST, deployments=names, traffic=endpoint.traffic, mirror_traffic=endpoint.mirror_traffic
     )

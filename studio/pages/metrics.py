@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
 from urllib.parse import urlencode
 
 from django.http import Http404, HttpResponse, JsonResponse
@@ -13,14 +12,12 @@ from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_GET
 
 from endpoints import selectors
-from endpoints.models import OnlineDeployment
 from endpoints.telemetry.readings import Readings
 from endpoints.telemetry.windows import DEFAULT_RANGE, RANGES, range_named
-from studio.access.models import User
 from studio.charts import CHARTS, LATENCY_SHORT, Chart, Palette, figure, table
 from studio.pages import deployments, endpoints
 from studio.pages.answers import Request, page
-from studio.templatetags.look import colour
+from studio.templatetags.look import series_colour
 
 ALL_CHARTS = {**CHARTS, LATENCY_SHORT.key: LATENCY_SHORT}
 FORMER = "var(--series-8)"  # of a deployment that is gone
@@ -29,10 +26,11 @@ FORMER = "var(--series-8)"  # of a deployment that is gone
 @require_GET
 def endpoint_metrics(request: Request, name: str) -> HttpResponse:
     """The charts of an endpoint; `?deployment=` narrows them down to one of its deployments."""
-    context = endpoints.frame(request.user, name, "metrics")
-    rows = list(selectors.deployments_of(request.user, name))
+    endpoint = selectors.get_endpoint(request.user, name)
+    context = endpoints.frame_of(request.user, endpoint, "metrics")
+    rows = list(selectors.deployments_of(request.user, endpoint).prefetch_related(None))
     chosen = request.GET.get("deployment", "")
-    context |= {"deployments": rows} | _panel(request, name.lower(), chosen, rows)
+    context |= {"deployments": rows} | _panel(request, endpoint.name, chosen)
     return page(request, "pages/metrics/endpoint.html", context, fragment="panel")
 
 
@@ -40,12 +38,11 @@ def endpoint_metrics(request: Request, name: str) -> HttpResponse:
 def deployment_metrics(request: Request, endpoint: str, name: str) -> HttpResponse:
     """The charts of one deployment."""
     context = deployments.frame(request.user, endpoint, name, "metrics")
-    rows = selectors.deployments_of(request.user, endpoint)
-    context |= _panel(request, endpoint.lower(), name.lower(), rows)
+    context |= _panel(request, endpoint.lower(), name.lower())
     return page(request, "pages/metrics/deployment.html", context, fragment="panel")
 
 
-def _panel(request: Request, endpoint: str, deployment: str, rows: Iterable[OnlineDeployment]) -> dict[str, object]:
+def _panel(request: Request, endpoint: str, deployment: str) -> dict[str, object]:
     """What the charts' part of both pages needs. With `?table=` one chart is read at once and shown as a table."""
     chosen = range_named(request.GET.get("range", "") or DEFAULT_RANGE)
     query = {"range": chosen.key} | ({"deployment": deployment} if deployment else {})
@@ -60,7 +57,7 @@ def _panel(request: Request, endpoint: str, deployment: str, rows: Iterable[Onli
     }
     if shown:
         found = selectors.readings(request.user, endpoint, range_key=chosen.key, deployment=deployment)
-        context |= {"table_of": _chart(shown), "table": table(_chart(shown), found, _palette(rows))}
+        context |= {"table_of": _chart(shown), "table": table(_chart(shown), found, palette_of(found))}
     return context
 
 
@@ -69,7 +66,7 @@ def figures(request: Request, name: str) -> HttpResponse:
     """Plotly figures by chart: all of them, or those named by `?chart=`. An open page asks again and again."""
     wanted = [_chart(key) for key in request.GET.getlist("chart")] or list(CHARTS.values())
     found = _readings(request, name)
-    palette = _palette_of(request.user, name)
+    palette = palette_of(found)
     marks = selectors.marks(found)
     answer = JsonResponse({"figures": {one.key: figure(one, found, palette, marks) for one in wanted}})
     answer["Cache-Control"] = "no-store"
@@ -81,7 +78,7 @@ def as_csv(request: Request, name: str, chart: str) -> HttpResponse:
     """The numbers of one chart, oldest first."""
     chosen = _chart(chart)
     found = _readings(request, name)
-    numbers = table(chosen, found, _palette_of(request.user, name))
+    numbers = table(chosen, found, palette_of(found))
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(["time", *numbers.columns])
@@ -113,10 +110,7 @@ def _chart(key: str) -> Chart:
     return ALL_CHARTS[key]
 
 
-def _palette_of(user: User, endpoint: str) -> Palette:
-    return _palette(selectors.deployments_of(user, endpoint))
-
-
-def _palette(rows: Iterable[OnlineDeployment]) -> Palette:
-    colours = {row.name: colour(row) for row in rows}
+def palette_of(found: Readings) -> Palette:
+    """The colours of the deployments of readings a selector gave. One query."""
+    colours = {name: series_colour(name, place) for name, place in selectors.colours(found).items()}
     return lambda name: colours.get(name, FORMER)

@@ -78,7 +78,7 @@ class Area:
 def _areas(user: User) -> tuple[Area, ...]:
     return (
         Area("Overview", "home"),
-        Area("Online endpoints", "endpoints:list", "Serve", lambda: selectors.endpoints_for(user)),
+        Area("Online endpoints", "endpoints:list", "Serve", lambda: selectors.readable_endpoints(user)),
         Area("Models", "models:list", "Assets", lambda: selectors.models_for(user)),
         Area("Environments", "environments:list", rows=lambda: selectors.environments_for(user)),
         Area("Quota", "quota", "Govern"),

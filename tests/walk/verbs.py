@@ -310,6 +310,7 @@ SELECTORS: Mapping[str, Verb] = {
     "logs.build_log": Verb((may.ENVIRONMENTS_READ,), lambda w, u: list(selectors.build_log(u, _environment()))),
     "metrics.readings": Verb((may.DEPLOYMENTS_READ,), lambda w, u: selectors.readings(u, ENDPOINT)),
     "online.endpoints_for": Verb(((may.ENDPOINTS_READ, ANYWHERE),), lambda w, u: selectors.endpoints_for(u)),
+    "online.readable_endpoints": Verb(((may.ENDPOINTS_READ, ANYWHERE),), lambda w, u: selectors.readable_endpoints(u)),
     "online.authorised_endpoint": Verb(
         (may.SCORE,), lambda w, u: selectors.authorised_endpoint(u, ENDPOINT, may.SCORE)
     ),
