@@ -95,7 +95,13 @@ def test_asking_costs_one_query(teammate: User, django_assert_num_queries: objec
 MAY_NOT = {
     "Owner": set(),
     "Contributor": {actions.ROLES_WRITE},
-    "AzureML Data Scientist": {actions.QUOTA_WRITE, actions.ROLES_READ, actions.ROLES_WRITE, actions.AUDIT_READ},
+    "AzureML Data Scientist": {
+        actions.WORKSPACE_WRITE,
+        actions.QUOTA_WRITE,
+        actions.ROLES_READ,
+        actions.ROLES_WRITE,
+        actions.AUDIT_READ,
+    },
     "Reader": {action for action in actions.ALL if not action.endswith("/read")},
     "Endpoint Scorer": set(actions.ALL) - {actions.SCORE, actions.TOKEN},
     "Automation": set(actions.ALL)
