@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from endpoints.cli import main as main_module
+from endpoints.cli.main import main
 from tests.cli.conftest import TOKEN, Ran, Studio
 
 ENDPOINT = {
@@ -100,7 +101,7 @@ def test_an_unreachable_studio_is_one_sentence(studio: Studio, slipway: Slipway,
         ("nonsense",),
         ("online-endpoint", "regenerate-keys", "-n", "e", "--key-type", "tertiary"),
         ("online-endpoint", "create", "-f", "missing.yml"),
-        ("online-endpoint", "list", "--local"),
+        ("online-endpoint", "list", "--web"),
         ("online-endpoint", "list", "--query", "[["),
     ],
 )
@@ -111,6 +112,13 @@ def test_a_command_that_cannot_be_understood_ends_with_2(
     assert (ran.code, ran.out) == (2, "")
     assert ran.err + caplog.text
     assert "Traceback" not in ran.err
+
+
+def test_local_becomes_the_program_that_needs_no_studio(monkeypatch: pytest.MonkeyPatch):
+    became: list[list[str]] = []
+    monkeypatch.setattr("endpoints.cli.main.os.execv", lambda _, words: became.append(words[1:]))
+    main(["ml", "online-endpoint", "show", "--local", "-n", "e"])
+    assert became == [["-m", "endpoints.local", "ml", "online-endpoint", "show", "-n", "e"]]
 
 
 def test_an_unexpected_fault_shows_its_traceback_only_on_demand(
