@@ -1,7 +1,7 @@
 """A Docker engine of a test's own, to be stopped, hung and filled up: beside the shared one, and in nobody's way.
 
-It makes no firewall rules, has a bridge of its own name, and everything it has lies on a small disk in memory. (Not
-`--bridge=none`: that removes docker0 from under the shared engine.)
+It makes no firewall rules and everything it has lies on a small disk in memory. It lives in a network of its own, with a
+road to its containers: an engine that does not use docker0 removes it, and would from under the shared one.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from tests.backends.contract.harness import BASE_IMAGE, engine
 from tests.conftest import need
 
 _DISK_MB = 400
+_CONTAINERS = "10.219.0.0/16"
 _PATIENCE_S = 60
 
 
@@ -34,7 +35,7 @@ class OwnEngine:
     """One dockerd over a folder; it may be started again."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.socket, self.bridge = folder, folder / "docker.sock", f"swt{secrets.token_hex(4)}"
+        self.folder, self.socket, self.network = folder, folder / "docker.sock", f"swt{secrets.token_hex(4)}"
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -47,8 +48,9 @@ class OwnEngine:
 
     def start(self) -> None:
         places = [f"--data-root={self.folder}/data", f"--exec-root={self.folder}/exec", f"--pidfile={self.folder}/pid"]
-        apart = [f"--bridge={self.bridge}", "--iptables=false", "--ip-forward=false", "--ip-masq=false"]
-        command = ["dockerd", *places, *apart, "--default-address-pool=base=10.219.0.0/16,size=24", "-H", self.host]
+        apart = ["--iptables=false", "--ip-masq=false", f"--default-address-pool=base={_CONTAINERS},size=24"]
+        there = ["nsenter", f"--net=/run/netns/{self.network}"]
+        command = [*there, "dockerd", *places, *apart, "-H", self.host]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
         deadline = time.monotonic() + _PATIENCE_S
@@ -107,17 +109,14 @@ class OwnEngine:
 def own_engine() -> Iterator[OwnEngine]:
     """A running engine with the base image, gone afterwards with all it had."""
     shared = engine()
-    is_able = which("dockerd") is not None and which("ip") is not None and os.geteuid() == 0
+    is_able = all(which(name) for name in ("dockerd", "ip", "nsenter")) and os.geteuid() == 0
     need("docker", is_there=is_able, reason="an engine of one's own needs dockerd, iproute2 and root")
     folder = Path(tempfile.mkdtemp(prefix="slipway-engine-"))
     (folder / "data").mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={_DISK_MB}m", "tmpfs", folder / "data"], check=True)
     own = OwnEngine(folder)
-    subprocess.run(["ip", "link", "add", own.bridge, "type", "bridge"], check=True)
     try:
-        address = f"10.218.{secrets.randbelow(254) + 1}.1/24"
-        subprocess.run(["ip", "address", "add", address, "dev", own.bridge], check=True)
-        subprocess.run(["ip", "link", "set", own.bridge, "up"], check=True)
+        _make_network(own.network)
         own.start()
         own.client.images.load(b"".join(shared.images.get(BASE_IMAGE).save(named=BASE_IMAGE)))
         yield own
@@ -128,10 +127,28 @@ def own_engine() -> Iterator[OwnEngine]:
             for network in own.client.networks.list(filters={"type": "custom"}):
                 network.remove()
         own.stop()
-        subprocess.run(["ip", "link", "delete", own.bridge], check=False)
+        subprocess.run(["ip", "netns", "delete", own.network], check=False)  # and the road to it
         for mounted in sorted(_mounts_below(folder), reverse=True):
             subprocess.run(["umount", "-l", mounted], check=False)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _make_network(name: str) -> None:
+    """Another host, as far as the network goes: two addresses, and a way from here to its containers."""
+    here, there = f"{name}h", f"{name}c"
+    within = ("ip", "-n", name)
+    for command in (
+        ("ip", "netns", "add", name),
+        ("ip", "link", "add", here, "type", "veth", "peer", "name", there, "netns", name),
+        ("ip", "address", "add", "10.218.0.1/30", "dev", here),
+        ("ip", "link", "set", here, "up"),
+        (*within, "address", "add", "10.218.0.2/30", "dev", there),
+        (*within, "link", "set", there, "up"),
+        (*within, "link", "set", "lo", "up"),
+        (*within, "route", "add", "default", "via", "10.218.0.1"),
+        ("ip", "route", "replace", _CONTAINERS, "via", "10.218.0.2"),
+    ):
+        subprocess.run(command, check=True)
 
 
 def _mounts_below(folder: Path) -> list[str]:
