@@ -1,7 +1,7 @@
 """A Docker engine of a test's own, to be stopped, hung and filled up: beside the shared one, and in nobody's way.
 
-It makes no firewall rules and everything it has lies on a small disk in memory. It lives in a network of its own, with a
-road to its containers: an engine that does not use docker0 removes it, and would from under the shared one.
+It makes no firewall rules and everything it has lies on a small disk in memory. It lives in a network of its own, with
+a road to its containers: an engine that does not use docker0 removes it, and would from under the shared one.
 """
 
 from __future__ import annotations
