@@ -29,6 +29,7 @@ RATE = float(os.environ.get("SLIPWAY_CHAOS_RATE", "500"))
 # Changes go on until so many were answered; `make bench NAME=chaos` asks for many more than a test run has time for.
 WANTED = int(os.environ.get("SLIPWAY_CHAOS_REQUESTS", "15000"))
 ENDPOINT = "chaos"
+IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu20.04"  # for which the local base stands in
 # Long enough for each end of an instance to catch requests in flight.
 SCRIPT = """
 import time
@@ -118,7 +119,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 "name": name,
                 "endpoint_name": ENDPOINT,
                 "code_configuration": {"code": f"v{version}", "scoring_script": "score.py"},
-                "environment": {"conda_file": {"dependencies": ["python=3.11", "pip"]}, "image": "any"},
+                "environment": {"conda_file": {"dependencies": ["python=3.11", "pip"]}, "image": IMAGE},
                 "request_settings": {"max_concurrent_requests_per_instance": 16, "request_timeout_ms": 30000},
                 "instance_type": "Standard_DS2_v2",
                 "instance_count": 3,
