@@ -12,6 +12,8 @@ from typing import Any, NamedTuple, NoReturn, Tuple
 
 from .ledger import Ledger
 
+STACKS_SIGNAL = signal.SIGUSR2  # makes a child write the stacks of its threads to its log
+
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
 
@@ -39,6 +41,7 @@ def prepare_process(pipes: Pipes, parent: int, *, name: str) -> None:
     sys.stdout = open(1, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
     faulthandler.enable()
+    faulthandler.register(STACKS_SIGNAL)  # works while native code keeps the interpreter's lock
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGINT, lambda number, frame: None)  # a terminal's Ctrl-C is the supervisor's business
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

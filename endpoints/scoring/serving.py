@@ -47,7 +47,7 @@ class Serving:
         self._loop: Optional[asyncio.AbstractEventLoop] = loop
         count = 1 if offer.kind == wire.AWAITING else seats
         self._seats = [Seat(rendezvous, number, offer, scorer.conclude) for number in range(count)]
-        self._ticker = Ticker(scorer.watchdog, self._flush)
+        self._ticker = Ticker(scorer.watchdog, flush=self._flush, pulse=self._beat)
 
     def run(self, on_ready: Callable[[], None]) -> None:
         """Until the front says goodbye. run() is called in this thread first, which must be the main one."""
@@ -78,6 +78,10 @@ class Serving:
         for seat in self._seats:
             with suppress(FrontGone):  # its own thread will notice
                 seat.flush()
+
+    def _beat(self) -> None:
+        with suppress(FrontGone):
+            self._seats[0].send(wire.encode(wire.PULSE))
 
     def _forget(self) -> None:
         """In a child that the user's code forked: it must not keep the front believing that this worker lives."""

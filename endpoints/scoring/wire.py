@@ -18,6 +18,7 @@ ANSWERS = 2  # list of: call number, status, encoded headers, body, seconds in r
 START = 3  # call number, status, encoded headers, length or None: chunks follow
 CHUNK = 4  # call number, bytes
 END = 5  # call number, whether the body is whole
+PULSE = 6  # nothing: the worker still runs Python
 
 # From the front
 WELCOME = 11

@@ -124,7 +124,13 @@ PROCESS = [
         f"    threading.Timer(1, os._exit, [9]).start()\n{FINE_RUN}",
     ),
     Broken(
-        "blocked", "DeploymentCrashLoopBackOff", "liveness probe failed 2 times in a row: no answer", "blocks",
+        "blocked", "DeploymentCrashLoopBackOff", "liveness probe failed 2 times in a row: HTTP status 503", "blocks",
+        script="import ctypes\nimport threading\n\n\ndef init():\n"
+        f"    threading.Timer(1, ctypes.PyDLL(None).sleep, [600]).start()\n{FINE_RUN}",
+        changes={"liveness_probe": IMPATIENT},
+    ),
+    Broken(
+        "stopped", "DeploymentCrashLoopBackOff", "liveness probe failed 2 times in a row: no answer", "blocks",
         script=STOPS_ANSWERING + FINE_RUN, changes={"liveness_probe": IMPATIENT},
     ),
 ]  # fmt: skip

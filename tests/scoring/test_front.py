@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.scoring.conftest import Running, Start
+from tests.scoring.conftest import Reply, Running, Start
 
 SCRIPT = """
     import ctypes, hashlib, json, os, time
@@ -27,6 +27,8 @@ SCRIPT = """
         wanted = json.loads(raw)
         if wanted == "hold":
             while not os.path.exists("gate"): ctypes.PyDLL(None).usleep(10_000)
+        if wanted == "keep":
+            ctypes.PyDLL(None).usleep(8_000_000)
         if wanted == "wait":
             open("begun", "w").close()
             while not os.path.exists("gate"): time.sleep(0.01)
@@ -58,6 +60,24 @@ def test_health_answers_while_run_holds_the_interpreter(start: Start) -> None:
         assert not holding.done()
         (running.folder / "gate").touch()
         assert holding.result().status == 200
+
+
+def test_a_lock_that_is_kept_is_unhealthy_says_where_and_ends(start: Start) -> None:
+    running = start(SCRIPT)
+    worker = child(running, "slipway-worker").pid
+    seen: list[Reply] = []
+
+    def is_unhealthy() -> bool:
+        seen.append(running.request("GET", "/"))
+        return seen[-1].status == 503
+
+    with ThreadPoolExecutor(1) as pool:
+        keeping = pool.submit(running.score, "keep")
+        running.wait_until(is_unhealthy)
+        assert seen[-1].message.startswith(f"Worker {worker} has not been heard of for ")
+        running.wait_until(lambda: any("score.py" in message and "in run" in message for message in running.messages()))
+        assert keeping.result().status == 200
+    running.wait_until(lambda: running.request("GET", "/").body == b"Healthy")
 
 
 def test_a_worker_killed_in_a_call_leaves_no_answer_and_is_replaced(start: Start) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from endpoints.scoring import wire
-from endpoints.scoring.front.roster import MAX_AHEAD, OVERTAKE_S, Roster, Seat
+from endpoints.scoring.front.roster import MAX_AHEAD, OVERTAKE_S, SILENT_S, Roster, Seat
 from endpoints.scoring.front.ticket import Ticket
 from endpoints.scoring.http.lines import parse_request_line
 from endpoints.scoring.http.request import HttpRequest
@@ -45,7 +45,7 @@ def answer_all(roster: Roster, seat: Seat, elapsed_s: float, now: float = 0.0) -
 def taught(elapsed_s: float, seats: int = 1) -> tuple[Roster, list[Seat]]:
     """One worker whose calls have lasted that long for a while."""
     roster = Roster()
-    made = [roster.join(f"seat {number}", 1, number, offer()) for number in range(seats)]
+    made = [roster.join(f"seat {number}", 1, number, offer(), 0.0) for number in range(seats)]
     for _ in range(100):
         roster.submit(ticket())
         assign(roster)
@@ -61,7 +61,7 @@ def test_nothing_is_assigned_while_nobody_is_there() -> None:
 
 def test_an_unknown_worker_gets_one_call_at_a_time() -> None:
     roster = Roster()
-    roster.join("a", 1, 0, offer())
+    roster.join("a", 1, 0, offer(), 0.0)
     submit(roster, 3)
     assert assign(roster) == [("a", 1)]
 
@@ -91,7 +91,7 @@ def test_a_short_call_that_turns_out_long_is_overtaken() -> None:
 
 def test_the_worker_with_the_least_to_do_is_next() -> None:
     roster = Roster()
-    seats = [roster.join(pid, pid, 0, offer()) for pid in (1, 2)]
+    seats = [roster.join(pid, pid, 0, offer(), 0.0) for pid in (1, 2)]
     submit(roster, 3)
     assert assign(roster) == [(1, 1), (2, 1)]
     answer_all(roster, seats[1], LONG_S)
@@ -100,7 +100,7 @@ def test_the_worker_with_the_least_to_do_is_next() -> None:
 
 def test_an_awaiting_worker_gets_as_many_as_may_go_on_at_once() -> None:
     roster = Roster()
-    seat = roster.join("loop", 1, 0, offer(wire.AWAITING, at_once=3))
+    seat = roster.join("loop", 1, 0, offer(wire.AWAITING, at_once=3), 0.0)
     submit(roster, 5)
     assert len(assign(roster)) == 3
     roster.done(seat, 2, LONG_S, 0.0)
@@ -109,7 +109,7 @@ def test_an_awaiting_worker_gets_as_many_as_may_go_on_at_once() -> None:
 
 def test_a_batch_waits_until_it_is_full_or_its_first_call_has_waited_long_enough() -> None:
     roster = Roster(batch_wait_s=0.005)
-    seat = roster.join("b", 1, 0, offer(wire.BATCHING, at_once=4))
+    seat = roster.join("b", 1, 0, offer(wire.BATCHING, at_once=4), 0.0)
     submit(roster, 3, at=1.0)
     assert assign(roster, 1.001) == []
     assert roster.next_change_s(1.001) == pytest.approx(0.004)
@@ -120,12 +120,23 @@ def test_a_batch_waits_until_it_is_full_or_its_first_call_has_waited_long_enough
     assert assign(roster, 2.0) == [("b", 4)]
 
 
+def test_a_worker_that_says_nothing_is_told_of_once_until_it_speaks() -> None:
+    roster = Roster()
+    quiet, _ = [roster.join(pid, pid, 0, offer(), 0.0) for pid in (1, 2)]
+    assert roster.silences(SILENT_S) == {}
+    assert roster.silences(SILENT_S + 1) == {1: SILENT_S + 1, 2: SILENT_S + 1}
+    assert set(roster.unreported_silences(SILENT_S + 1)) == {1, 2}
+    roster.heard(quiet, SILENT_S + 1)
+    assert (set(roster.silences(SILENT_S + 2)), roster.unreported_silences(SILENT_S + 2)) == ({2}, {})
+    assert set(roster.unreported_silences(2 * SILENT_S + 2)) == {1}
+
+
 def test_what_waited_goes_to_another_worker_when_one_leaves_and_what_it_had_does_not() -> None:
     roster = Roster()
-    first = roster.join("a", 1, 0, offer())
+    first = roster.join("a", 1, 0, offer(), 0.0)
     submit(roster, 5)
     sent = len(assign(roster))
-    roster.join("b", 2, 0, offer())
+    roster.join("b", 2, 0, offer(), 0.0)
     assert [left.number for left in roster.leave(first)] == list(range(1, sent + 1))
     assert assign(roster)[0] == ("b", 1)
     assert bool(roster)

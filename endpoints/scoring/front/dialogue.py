@@ -34,6 +34,8 @@ class Dialogue:
     def on_frames(self, link: Link, now: float) -> None:
         """Act on everything that has come whole."""
         frame = link.reader.next()
+        if frame is not None and link.seat is not None:
+            self._roster.heard(link.seat, now)
         while frame is not None:
             kind = frame[0]
             if kind == wire.ANSWERS:
@@ -46,12 +48,12 @@ class Dialogue:
             elif kind == wire.END:
                 self._on_end(link, frame[1], now, is_whole=frame[2])
             elif kind == wire.HELLO:
-                self._on_hello(link, *frame[1:])
+                self._on_hello(link, now, *frame[1:])
             frame = link.reader.next()
 
-    def _on_hello(self, link: Link, pid: int, number: int, offer: Tuple[object, ...]) -> None:
+    def _on_hello(self, link: Link, now: float, pid: int, number: int, offer: Tuple[object, ...]) -> None:
         known = Offer(*offer)  # type: ignore[arg-type]
-        link.seat = self._roster.join(link, pid, number, known)
+        link.seat = self._roster.join(link, pid, number, known, now)
         self._routes.learn(known)
         self._links.put(link, wire.encode(wire.WELCOME))
         self._front.open()

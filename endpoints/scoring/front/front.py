@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import time
+from contextlib import suppress
 from typing import Callable
 
 from ..answers import fatal
+from ..child import STACKS_SIGNAL
 from ..http.lines import BadRequest
 from ..http.response import CONTINUE
 from ..wire import BYE, encode
@@ -17,7 +19,7 @@ from .dialogue import Dialogue
 from .links import Link, Links
 from .poller import READ, WRITE, Poller
 from .roster import Roster
-from .routes import Routes
+from .routes import SILENT, Routes
 from .ticket import Ticket
 
 logger = logging.getLogger("azmlinfsrv")
@@ -62,6 +64,7 @@ class Front:
             if now >= next_sweep:
                 next_sweep = now + SWEEP_S
                 self._clients.sweep(now)
+                self._report_silence(now)
             if not self.is_stopping:
                 continue
             if deadline is None:
@@ -102,9 +105,8 @@ class Front:
     def _timeout_s(self) -> float:
         if self.is_stopping:
             return STOPPING_TURN_S
-        longest = SWEEP_S if self._clients else 60.0
         change = self._roster.next_change_s(time.perf_counter()) if self._roster.waiting else None
-        return longest if change is None else min(longest, change)
+        return SWEEP_S if change is None else min(SWEEP_S, change)
 
     # Clients
 
@@ -215,6 +217,13 @@ class Front:
             self._dialogue.on_frames(link, now)
             if not is_there:
                 self._on_lost(link)
+
+    def _report_silence(self, now: float) -> None:
+        """A worker that cannot run Python cannot say where it is stuck; its signal handler can."""
+        for pid, seconds in self._roster.unreported_silences(now).items():
+            logger.error("%s Its stacks follow.", SILENT % (pid, seconds))
+            with suppress(OSError):
+                os.kill(pid, STACKS_SIGNAL)
 
     def open(self) -> None:
         """Somebody is there to answer."""

@@ -49,8 +49,8 @@ def _serve(
     poller = Poller()
     clients = Clients(poller, listeners)
     links = Links(poller, rendezvous)
-    routes = Routes(settings, RequestLog(records, links))
     roster = Roster(batch_wait_s=settings.batch_max_wait_ms / 1000)
+    routes = Routes(settings, RequestLog(records, links), roster.silences)
     wake_read, wake_write = os.pipe()  # a signal ends the wait for something to happen
     os.set_blocking(wake_write, False)
     front = Front(poller, clients, links, roster, routes, flush=records.flush, wake=wake_read)

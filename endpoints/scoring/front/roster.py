@@ -19,6 +19,7 @@ LONG_CALL_S = 0.001  # mean above which every seat is used; below half of it onl
 OVERTAKE_S = 0.008  # a short call that lasts longer than this lets others past, onto other seats
 AHEAD_S = 0.001
 MAX_AHEAD = 16
+SILENT_S = 5.0  # a worker speaks every second; one that has not for so long cannot run Python
 _WEIGHT = 0.1  # of the latest call in the mean
 
 
@@ -38,6 +39,8 @@ class Crew:
 
     def __init__(self, offer: Offer, batch_wait_s: float) -> None:
         self.offer = offer
+        self.heard_at = 0.0
+        self.is_reported = False  # that it is silent
         self.seats: List[Seat] = []
         self.batch_wait_s = batch_wait_s
         self._mean_s = LONG_CALL_S / 2  # until more is known: one call at a time
@@ -103,10 +106,11 @@ class Roster:
     def load(self) -> int:
         return sum([crew.load for crew in self._crews.values()])
 
-    def join(self, link: Any, pid: int, number: int, offer: Offer) -> Seat:
+    def join(self, link: Any, pid: int, number: int, offer: Offer, now: float) -> Seat:
         crew = self._crews.get(pid)
         if crew is None:
             crew = self._crews[pid] = Crew(offer, self._batch_wait_s)
+        crew.heard_at = now
         seat = Seat(link, crew, number)
         crew.seats.append(seat)
         crew.seats.sort(key=lambda each: each.number)
@@ -120,6 +124,24 @@ class Roster:
         tickets = list(seat.tickets.values())
         seat.tickets = {}
         return tickets
+
+    @staticmethod
+    def heard(seat: Seat, now: float) -> None:
+        """Its worker said something."""
+        seat.crew.heard_at = now
+        seat.crew.is_reported = False
+
+    def silences(self, now: float) -> Dict[int, float]:
+        """Seconds for which a worker has said nothing, by process id, of those who should have."""
+        silent = {pid: now - crew.heard_at for pid, crew in self._crews.items()}
+        return {pid: seconds for pid, seconds in silent.items() if seconds > SILENT_S}
+
+    def unreported_silences(self, now: float) -> Dict[int, float]:
+        """Those that no earlier call has given."""
+        found = {pid: seconds for pid, seconds in self.silences(now).items() if not self._crews[pid].is_reported}
+        for pid in found:
+            self._crews[pid].is_reported = True
+        return found
 
     def submit(self, ticket: Ticket) -> None:
         self._last_number += 1

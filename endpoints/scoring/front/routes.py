@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Sequence, Union
+from typing import Callable, Dict, Sequence, Union
 
 from ..answers import NOT_FOUND, WRONG_METHOD, error
 from ..api.aml_response import FAILED, HTML, JSON
@@ -18,12 +18,16 @@ from ..wire import Offer
 from .request_log import RequestLog
 from .ticket import Ticket
 
+SILENT = "Worker %d has not been heard of for %.1f s: native code keeps the interpreter's lock, or it was stopped."
 READ_METHODS = ("GET", "HEAD", "OPTIONS")
 SCORE_METHODS = ("GET", "HEAD", "OPTIONS", "POST")
 
 
 class Routes:
-    def __init__(self, settings: Settings, log: RequestLog) -> None:
+    """silences: seconds for which workers have said nothing that should have, by process id."""
+
+    def __init__(self, settings: Settings, log: RequestLog, silences: Callable[[float], Dict[int, float]]) -> None:
+        self._silences = silences
         self._cors = Cors(settings.cors_origins) if settings.cors_origins.strip(", ") else None
         self._version: Headers = [("x-ms-server-version", settings.server_version)] if settings.server_version else []
         self._version_block = encode_headers(self._version)
@@ -77,10 +81,15 @@ class Routes:
         if request.method == "OPTIONS":
             response = HttpResponse(200, [("Content-Type", HTML), ("Allow", ", ".join(READ_METHODS))])
         elif request.route == "/":
-            response = HttpResponse(200, [("Content-Type", HTML)], b"Healthy")
+            response = self._health(now)
         else:
             return self._finish(request, ids, self._swagger_answer(request), now)
         return self._dress(request, ids, response)
+
+    def _health(self, now: float) -> HttpResponse:
+        for pid, seconds in self._silences(now).items():
+            return error(503, SILENT % (pid, seconds))
+        return HttpResponse(200, [("Content-Type", HTML)], b"Healthy")
 
     def _swagger_answer(self, request: HttpRequest) -> HttpResponse:
         try:
