@@ -17,7 +17,7 @@ from pathlib import Path
 
 import redis
 
-from endpoints.models import RouteFragment, RouteVersion
+from endpoints.models import OF_ALL, RouteFragment, RouteVersion
 
 logger = logging.getLogger(__name__)
 
@@ -81,9 +81,9 @@ class Delivery:
 
     def _assemble(self) -> bytes:
         self._catch_up()
-        routes = ",".join(f"{json.dumps(name)}:{body}" for name, body in self._bodies.items())
-        table = f'{{"version":{self._version},"domain":{json.dumps(self._domain)},"endpoints":{{{routes}}}}}'
-        return table.encode()
+        routes = ",".join(f"{json.dumps(name)}:{body}" for name, body in self._bodies.items() if name != OF_ALL)
+        head = f'"version":{self._version},"domain":{json.dumps(self._domain)}'
+        return f'{{{head},"connections":{self._bodies.get(OF_ALL, "{}")},"endpoints":{{{routes}}}}}'.encode()
 
     def _catch_up(self) -> None:
         """Read what changed since this process looked last; all of it where the record went back (a restore)."""

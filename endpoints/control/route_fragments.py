@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from django.conf import settings
@@ -25,6 +25,7 @@ from endpoints.spec.comparison import settings_from
 from endpoints.spec.routes import (
     MAX_PAYLOAD_BYTES,
     Comparison,
+    ConnectionLimits,
     DeploymentRoute,
     EndpointRoute,
     HoldRules,
@@ -37,16 +38,28 @@ from endpoints.spec.scaling_policy import stored_policy
 from endpoints.spec.states import InstanceState
 
 
+class UsualRates(NamedTuple):
+    """Of endpoints that have none of their own; 0: no limit."""
+
+    requests_per_second: int
+    bytes_per_second: int
+
+
 def endpoint_routes(names: Collection[str] | None) -> Iterator[EndpointRoute]:
     """Routes of the named endpoints (None: of all). Those that are being deleted have none."""
     deployments = _deployment_routes(names)
     digests = _key_digests(names)
-    usual_rate = setting("requests_per_second")
+    usual = UsualRates(setting("requests_per_second"), setting("bytes_per_second"))
     public_keys = dict(TokenSigningKey.objects.order_by("pk").values_list("pk", "public_pem"))
     for endpoint in OnlineEndpoint.objects.filter(_named("name", names), deletion_requested_at=None).order_by("name"):
         known = deployments.get(endpoint.pk, {}), digests.get(endpoint.pk, ())
-        route = _endpoint_route(endpoint, *known, usual_rate=usual_rate)
+        route = _endpoint_route(endpoint, *known, usual=usual)
         yield msgspec.structs.replace(route, token=_token_rules(endpoint, public_keys))
+
+
+def connection_limits() -> ConnectionLimits:
+    """What holds for the connections of all endpoints together."""
+    return ConnectionLimits(active=setting("active_connections"), new_per_second=setting("new_connections_per_second"))
 
 
 def _named(field: str, names: Collection[str] | None) -> Q:
@@ -58,7 +71,7 @@ def _endpoint_route(
     deployments: dict[str, DeploymentRoute],
     key_digests: tuple[str, ...],
     *,
-    usual_rate: int,
+    usual: UsualRates,
 ) -> EndpointRoute:
     gateway: Mapping[str, Any] = endpoint.gateway_settings
     return EndpointRoute(
@@ -71,8 +84,8 @@ def _endpoint_route(
         deployments=deployments,
         cors_origins=tuple(gateway.get("cors_origins") or ()),
         max_payload_bytes=gateway.get("max_payload_bytes") or MAX_PAYLOAD_BYTES,
-        requests_per_second=gateway.get("requests_per_second") or usual_rate,
-        bytes_per_second=gateway.get("bytes_per_second") or 0,
+        requests_per_second=gateway.get("requests_per_second") or usual.requests_per_second,
+        bytes_per_second=gateway.get("bytes_per_second") or usual.bytes_per_second,
     )
 
 

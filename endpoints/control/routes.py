@@ -15,8 +15,8 @@ from django.conf import settings
 from django.db import transaction
 
 from endpoints.control.route_delivery import Delivery
-from endpoints.control.route_fragments import endpoint_routes
-from endpoints.models import RouteFragment, RouteVersion
+from endpoints.control.route_fragments import connection_limits, endpoint_routes
+from endpoints.models import OF_ALL, RouteFragment, RouteVersion
 from endpoints.spec.home import Home
 
 logger = logging.getLogger(__name__)
@@ -60,6 +60,8 @@ def _record(names: Collection[str] | None) -> tuple[int, bool]:
     """Write the fragments that differ from the records, under the next version. Returns (version, whether any did)."""
     row, _ = RouteVersion.objects.select_for_update().get_or_create(pk=1)
     fresh = {route.name: _encoder.encode(route).decode() for route in endpoint_routes(names)}
+    if names is None:
+        fresh[OF_ALL] = _encoder.encode(connection_limits()).decode()
     fragments = RouteFragment.objects.all() if names is None else RouteFragment.objects.filter(endpoint_name__in=names)
     known = dict(fragments.values_list("endpoint_name", "body"))
     gone = {name: "" for name in known if name not in fresh}

@@ -1,11 +1,14 @@
-"""How many requests may enter: a limit in flight per deployment, a bounded queue, a rate per endpoint."""
+"""How many may enter: a limit in flight per deployment, a bounded queue, a rate per endpoint, doors for connections."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from typing import Final, Protocol, cast
 
+from endpoints.gateway import errors
 from endpoints.gateway.board import Board, Tally
+from endpoints.gateway.errors import Refusal
+from endpoints.spec.routes import ConnectionLimits
 
 _SECOND_MASK: Final = 0x3FF
 _COUNT_BITS: Final = 21
@@ -105,6 +108,32 @@ class RateLimit:
     def release(self) -> None:
         """Give the shared cells back."""
         self._window.release()
+
+
+class Doors:
+    """How many connections may be open, and how many may come in a second, over all processes (contract B1)."""
+
+    __slots__ = ("_new", "_open", "limits")
+
+    def __init__(self, board: Board) -> None:
+        self.limits = ConnectionLimits()
+        self._open = Tally(board, "connections")
+        self._new = Window(board, "connections", "")
+
+    def enter(self, now: float) -> Refusal | None:
+        """Count one connection, or say why it may not stay. `now`: monotonic. Who was let in must leave."""
+        active, new_per_second = self.limits.active, self.limits.new_per_second
+        if active and self._open.total() >= active:
+            return errors.too_many_connections(active)
+        if new_per_second:
+            if self._new.seen(now) >= new_per_second:
+                return errors.too_many_new_connections(new_per_second)
+            self._new.add(1, now)
+        self._open.enter()
+        return None
+
+    def leave(self) -> None:
+        self._open.leave()
 
 
 def _count(tally: Tally, stamp: int) -> int:

@@ -125,6 +125,28 @@ def rate_limited(per_second: int) -> Refusal:
     )
 
 
+def too_many_connections(active: int) -> Refusal:
+    return Refusal(
+        429,
+        "TooManyConnections",
+        f"{active} connections are open, which is this gateway's limit (active_connections). Use connections again "
+        "rather than opening one for each request, or try again later.",
+        retry_after=1,
+        is_final=True,
+    )
+
+
+def too_many_new_connections(per_second: int) -> Refusal:
+    return Refusal(
+        429,
+        "TooManyNewConnections",
+        f"This gateway accepts {per_second} new connections a second (new_connections_per_second). Use connections "
+        "again rather than opening one for each request, or try again later.",
+        retry_after=1,
+        is_final=True,
+    )
+
+
 def internal(request_id: str) -> Refusal:
     return Refusal(500, "InternalServerError", f"The gateway failed. Its log says more under request id {request_id}.")
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from endpoints.gateway.errors import malformed
 
+HEALTH_PATH: Final = b"/-/healthz"  # of the gateway itself
 MAX_HEAD_BYTES: Final = 32 * 1024
 MAX_TARGET_BYTES: Final = 8 * 1024
 MAX_HEADERS: Final = 128

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from endpoints.gateway import errors
 from endpoints.gateway.accesslog import AccessLog
+from endpoints.gateway.admission import Doors
 from endpoints.gateway.auth import Authenticator, KeyAuthenticator
 from endpoints.gateway.board import Board
 from endpoints.gateway.counters import Counters, count
@@ -19,6 +20,7 @@ from endpoints.gateway.holding import Holding
 from endpoints.gateway.instances import Dialer
 from endpoints.gateway.mirror import Shadow
 from endpoints.gateway.pairing import Mirroring, Pairs
+from endpoints.gateway.parsing import HEALTH_PATH
 from endpoints.gateway.request_ids import RequestIds
 from endpoints.gateway.routing import Deployment, RouteBook
 from endpoints.gateway.wheel import TICK_SECONDS, TimerWheel
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
     from endpoints.gateway.protocol import ClientConnection
     from endpoints.gateway.settings import Settings
 
-HEALTH_PATH: Final = b"/-/healthz"
 LOOK_AROUND_SECONDS: Final = 0.2
 
 
@@ -65,6 +66,7 @@ class DataPlane:
             settings.access_log_sample if settings.is_access_logged else None, choose=self.random
         )
         self.wheel = TimerWheel(clock())
+        self.doors = Doors(board)
         self.book = RouteBook(self, domain=settings.domain)
         self.connections: set[ClientConnection] = set()
         self.queued: set[Deployment] = set()
@@ -121,12 +123,16 @@ class DataPlane:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def opened(self, connection: ClientConnection) -> None:
+    def opened(self, connection: ClientConnection) -> Refusal | None:
+        """Take a connection in; the answer to its requests where it is one too many."""
         self.connections.add(connection)
         self.counters.accepted += 1
+        return self.doors.enter(self.clock())
 
     def closed(self, connection: ClientConnection) -> None:
         self.connections.discard(connection)
+        if connection.refusal is None:
+            self.doors.leave()
         self.wheel.forget(connection)
 
     def instance_returned(self, instance: Instance) -> None:

@@ -13,7 +13,7 @@ from endpoints.gateway.chunked import BadChunk, ChunkedDecoder
 from endpoints.gateway.errors import Refusal, malformed
 from endpoints.gateway.exchange import Exchange
 from endpoints.gateway.flow import PIPELINED, UNREAD
-from endpoints.gateway.parsing import MAX_HEAD_BYTES, RequestHead, parse_request_head
+from endpoints.gateway.parsing import HEALTH_PATH, MAX_HEAD_BYTES, RequestHead, parse_request_head
 from endpoints.gateway.rendering import CONTINUE, status_line
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ class ClientConnection:
         "is_keep_alive",
         "peer",
         "plane",
+        "refusal",
         "transport",
     )
 
@@ -69,6 +70,7 @@ class ClientConnection:
         self.due = inf
         self.peer = ""
         self.forwarded_fields = b""
+        self.refusal: Refusal | None = None  # of a connection too many: what each request but for health gets
         self._state = _HEAD
         self._held = b""
         self._last_raw = b""
@@ -90,7 +92,7 @@ class ClientConnection:
         self.peer = str(address[0]) if isinstance(address, tuple) else "local"
         scheme = "https" if transport.get_extra_info("sslcontext") else "http"
         self.forwarded_fields = f"\r\nx-forwarded-for: {self.peer}\r\nx-forwarded-proto: {scheme}".encode()
-        self.plane.opened(self)
+        self.refusal = self.plane.opened(self)
         self.arm(self.plane.clock() + self.plane.settings.head_timeout)
 
     def data_received(self, data: bytes) -> None:
@@ -168,6 +170,9 @@ class ClientConnection:
                     self._read_head(data[2:])
                 else:
                     self.refuse(refusal)
+                return
+            if self.refusal is not None and head.target.partition(b"?")[0] != HEALTH_PATH:
+                self.refuse(self.refusal)
                 return
             plane.inherit(head, self._last_head)
             self._last_raw, self._last_head = raw, head

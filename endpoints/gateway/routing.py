@@ -246,6 +246,7 @@ class RouteBook:
         domains = {self._domain, table.domain.strip(".").lower(), "localhost"} - {""}
         self._suffixes = tuple(b"." + domain.encode() for domain in sorted(domains))
         self.table = table
+        self._plane.doors.limits = table.connections
         for name, endpoint in tuple(self._live.items()):
             route = table.endpoints.get(name)
             if route is None:

@@ -8,7 +8,7 @@ from endpoints.models.online import DeploymentRevision, Instance, OnlineDeployme
 from endpoints.models.operations import Operation, OperationStep
 from endpoints.models.registry import Model, ModelVersion
 from endpoints.models.rollouts import Rollout, RolloutStage
-from endpoints.models.routing import RouteFragment, RouteVersion
+from endpoints.models.routing import OF_ALL, RouteFragment, RouteVersion
 from endpoints.models.scaling import ScalingDecision
 from endpoints.models.studio_settings import SettingChange, StudioSetting
 from endpoints.models.telemetry import (
@@ -26,6 +26,7 @@ from endpoints.models.telemetry import (
 from endpoints.models.uploads import Upload
 
 __all__ = [
+    "OF_ALL",
     "CapacityRollup",
     "Comparison",
     "ComparisonExample",

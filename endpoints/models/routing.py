@@ -14,6 +14,9 @@ class RouteVersion(models.Model):
         return f"route table {self.version}"
 
 
+OF_ALL = ""  # the name of the part that is no endpoint's: what holds for the gateway as a whole
+
+
 class RouteFragment(models.Model):
     """One endpoint's part of the route table as JSON text; "" for an endpoint that is gone.
 

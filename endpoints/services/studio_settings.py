@@ -18,7 +18,7 @@ from studio.access.policy import require
 # What the studio as a whole keeps is the workspace's; how much anybody may take is quota.
 _OF_THE_WORKSPACE = frozenset({Group.LOGS, Group.AUDIT})
 # These reach the gateways with the routes.
-_IN_ROUTES = frozenset({"requests_per_second"})
+_IN_ROUTES = frozenset({"requests_per_second", "bytes_per_second", "active_connections", "new_connections_per_second"})
 
 
 def action_to_change(wanted: Setting) -> str:

@@ -104,9 +104,17 @@ class EndpointRoute(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     bytes_per_second: int = 0  # of requests and answers together; 0: no limit
 
 
+class ConnectionLimits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Of clients' connections at all processes of a gateway together; 0: no limit."""
+
+    active: int = 0
+    new_per_second: int = 0
+
+
 class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
     """Everything. `version` grows with every publication; `domain` serves `<endpoint>.<domain>` too."""
 
     version: int
     endpoints: dict[str, EndpointRoute]
     domain: str = ""
+    connections: ConnectionLimits = ConnectionLimits()

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from endpoints.spec.gateway_settings import MOST_BYTES_PER_SECOND
+
 
 class Group(StrEnum):
     """Of settings that belong together, and that the same action allows to change."""
@@ -78,6 +80,33 @@ _ALL = (
         zero="no limit",
         azure=500,
         help="An endpoint's own gateway_settings.requests_per_second goes before it.",
+    ),
+    _limit(
+        "bytes_per_second",
+        "Bytes a second through one endpoint",
+        0,
+        maximum=MOST_BYTES_PER_SECOND,
+        unit="bytes a second",
+        zero="no limit",
+        azure=5_000_000,
+        help="More is delayed, not refused. An endpoint's own gateway_settings.bytes_per_second goes before it.",
+    ),
+    _limit(
+        "active_connections",
+        "Connections open at a gateway",
+        0,
+        zero="no limit",
+        azure=500,
+        help="Of all endpoints together. A connection beyond it is answered with 429 and closed.",
+    ),
+    _limit(
+        "new_connections_per_second",
+        "New connections a second at a gateway",
+        0,
+        unit="a second",
+        zero="no limit",
+        azure=500,
+        help="Of all endpoints together. A connection beyond it is answered with 429 and closed.",
     ),
     _limit("mirror_percent", "Percent of live requests mirrored", 50, maximum=100, unit="%"),
     _limit(

@@ -9,7 +9,15 @@ import pytest
 
 from endpoints.control import routes
 from endpoints.control.route_delivery import file_version
-from endpoints.models import EndpointKeys, Instance, OnlineDeployment, OnlineEndpoint, RouteVersion, TokenSigningKey
+from endpoints.models import (
+    EndpointKeys,
+    Instance,
+    OnlineDeployment,
+    OnlineEndpoint,
+    RouteVersion,
+    StudioSetting,
+    TokenSigningKey,
+)
 from endpoints.spec import tokens
 from tests.control.conftest import Studio
 
@@ -25,6 +33,15 @@ def published(studio: Studio, django_capture_on_commit_callbacks):
         return table
 
     return publish
+
+
+def test_limits_of_connections_hold_for_all_endpoints_and_go_again(studio: Studio, published):
+    studio.deployment()
+    StudioSetting.objects.create(name="active_connections", value=500)
+    table = published()
+    assert (table["connections"], list(table["endpoints"])) == ({"active": 500}, ["house"])
+    StudioSetting.objects.all().delete()
+    assert (published(["house"])["connections"], published()["connections"]) == ({"active": 500}, {})
 
 
 def ready(studio: Studio, deployment: OnlineDeployment, name: str, port: int, **values: object) -> Instance:

@@ -136,9 +136,9 @@ class Rig:
         self.dialled.append(instance)
         return instance.transport, instance.connection
 
-    def publish(self, *endpoints: EndpointRoute, domain: str = "") -> None:
+    def publish(self, *endpoints: EndpointRoute, **of_all: Any) -> None:
         self.version += 1
-        table = RouteTable(version=self.version, endpoints={one.name: one for one in endpoints}, domain=domain)
+        table = RouteTable(version=self.version, endpoints={one.name: one for one in endpoints}, **of_all)
         self.plane.book.apply(table)
 
     def client(self) -> Client:

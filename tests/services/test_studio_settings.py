@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from endpoints import selectors, services
 from endpoints.control.route_fragments import endpoint_routes
-from endpoints.models import SettingChange
+from endpoints.models import OF_ALL, RouteFragment, SettingChange
 from endpoints.spec.errors import Forbidden, Invalid, LimitExceeded, NotFound, OutOfQuota
 from endpoints.spec.studio_settings import SETTINGS
 from studio.access.models import AuditRecord, User
@@ -79,6 +80,15 @@ def test_the_usual_rate_reaches_the_gateways_and_an_endpoints_own_goes_before_it
     services.create_endpoint(owner, document={"name": "own", "gateway_settings": {"requests_per_second": 9}})
     services.set_studio_settings(owner, values={"requests_per_second": 500})
     assert {route.name: route.requests_per_second for route in endpoint_routes(None)} == {"risk": 500, "own": 9}
+
+
+def test_the_usual_bandwidth_and_the_limits_of_connections_are_routed_at_once(owner: User) -> None:
+    world.endpoint(owner)
+    wanted = {"bytes_per_second": 5_000_000, "active_connections": 500, "new_connections_per_second": 400}
+    services.set_studio_settings(owner, values=wanted)
+    bodies = {one.endpoint_name: json.loads(one.body) for one in RouteFragment.objects.all()}
+    assert bodies[OF_ALL] == {"active": 500, "new_per_second": 400}
+    assert bodies["risk"]["bytes_per_second"] == 5_000_000
 
 
 def test_a_longer_time_out_than_allowed_is_refused_and_one_that_is_there_stays(owner: User) -> None:
