@@ -148,7 +148,7 @@ def fill_rollups(names: list[str]) -> None:
 
     insert(TrafficRollup, traffic())
     insert(GaugeRollup, ((*slot, grain * 900, 0, 3, 0, 8) for slot in slots() for grain in slot[:1]))
-    numbers = (1, 4000, 3000, 0, 0, 0, 5000, 3000, 6000, 7000, 0, 0)
+    numbers = (1, 4000, 3000, *[0] * 5, 5000, 3000, 6000, 7000, *[0] * 4)
     insert(InstanceRollup, ((*slot, f"{slot[3]}-0123abcd", *numbers) for slot in slots()))
     insert(CapacityRollup, ((*slot, "Ready", 1) for slot in slots()))
 

@@ -15,7 +15,8 @@ from typing import Any
 from endpoints.selectors import Mark
 from endpoints.spec.agreement import Kind
 from endpoints.telemetry.latency import model
-from endpoints.telemetry.metrics import METRICS, Line, Points, percentiles
+from endpoints.telemetry.lines import Line, Points
+from endpoints.telemetry.metrics import METRICS, percentiles
 from endpoints.telemetry.readings import Readings
 from endpoints.telemetry.windows import Window
 

@@ -25,7 +25,7 @@ RUN = "/var/slipway/run"
 LOG = "/var/slipway/log"
 # Whoever runs in the container is nobody on the host.
 _USER = "1000:1000"
-_SCRATCH_BYTES = 1024**3
+SCRATCH_BYTES = 1024**3  # of /tmp, which is memory
 _PIDS = 1024
 _LOG_MAX_BYTES = 10 * 1024 * 1024
 _LOG_KEEP = 5
@@ -68,7 +68,7 @@ def options(template: InstanceTemplate, places: Places, *, instance_id: str, hos
         "image": template.runtime.image,
         **ours,
         "user": _USER,
-        "tmpfs": {"/tmp": f"rw,nosuid,nodev,mode=1777,size={_SCRATCH_BYTES}"},  # noqa: S108 -- in the container
+        "tmpfs": {"/tmp": f"rw,nosuid,nodev,mode=1777,size={SCRATCH_BYTES}"},  # noqa: S108 -- in the container
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges"],
         "init": True,

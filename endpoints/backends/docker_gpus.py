@@ -20,7 +20,7 @@ from endpoints.spec.failure import Failure
 from endpoints.spec.states import FailureCode
 
 LABEL = "slipway.gpus"
-_FIELDS = "uuid,name,utilization.gpu,memory.used,memory.total"
+_FIELDS = "uuid,name,utilization.gpu,memory.used,memory.total,power.draw"
 _HOOK = "nvidia-container-runtime-hook"
 _PATIENCE_S = 10
 # A third and two thirds of a GPU are a whole one, whatever floats say.
@@ -29,13 +29,14 @@ _ALMOST = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """One GPU and how busy it is. busy: 0 to 1; memory in MiB."""
+    """One GPU and how busy it is. busy: 0 to 1; memory in MiB; watts: what it draws, None where it does not tell."""
 
     id: str
     model: str
     busy: float
     memory_used: float
     memory: float
+    watts: float | None = None
 
 
 def ask_driver() -> str:
@@ -59,19 +60,23 @@ def gpus_of(host: Mapping[str, Any], *, ask: Callable[[], str] = ask_driver) -> 
         or any(device.startswith("nvidia.com/gpu") for device in devices)
         or which(_HOOK) is not None
     )
-    return tuple(_read(line) for line in ask().splitlines() if line.count(",") == 4) if can_hand_out else ()
+    return tuple(_read(line) for line in ask().splitlines() if line.count(",") == 5) if can_hand_out else ()
 
 
 def _read(line: str) -> Gpu:
-    id_, model, busy, used, memory = (word.strip() for word in line.split(","))
-    return Gpu(id_, model, _number(busy) / 100, _number(used), _number(memory))
+    id_, model, busy, used, memory, power = (word.strip() for word in line.split(","))
+    return Gpu(id_, model, _number(busy) / 100, _number(used), _number(memory), _told(power))
 
 
 def _number(word: str) -> float:
+    return _told(word) or 0.0
+
+
+def _told(word: str) -> float | None:
     try:
         return float(word)
     except ValueError:  # "[N/A]": some do not tell
-        return 0.0
+        return None
 
 
 def taken(labels: Iterable[str]) -> dict[str, float]:

@@ -110,12 +110,18 @@ class InstanceRollup(Rollup):
     """What an instance used, in hundredths of a percent of what its instance type gives it; sums over `samples`.
 
     peak_spare_…: the most that was left over at once, so 10,000 less it was the least in use. gpu_samples: looks at
-    an instance that has GPUs.
+    an instance that has GPUs; energy_samples: those that told what the GPUs drew since the one before.
     """
 
     KEY = ("endpoint", "deployment", "instance")
-    SUMS = ("samples", "cpu", "memory", "gpu_samples", "gpu", "gpu_memory")
-    PEAKS = ("peak_cpu", "peak_memory", "peak_spare_cpu", "peak_spare_memory", "peak_gpu", "peak_gpu_memory")
+    SUMS = (
+        *("samples", "cpu", "memory", "gpu_samples", "gpu", "gpu_memory"),
+        *("energy_samples", "gpu_millijoules"),
+    )
+    PEAKS = (
+        *("peak_cpu", "peak_memory", "peak_spare_cpu", "peak_spare_memory"),
+        *("peak_gpu", "peak_gpu_memory", "peak_spare_gpu", "peak_spare_gpu_memory"),
+    )
 
     endpoint = models.CharField(max_length=32)
     deployment = models.CharField(max_length=32)
@@ -126,12 +132,16 @@ class InstanceRollup(Rollup):
     gpu_samples = models.IntegerField(default=0)
     gpu = models.BigIntegerField(default=0)
     gpu_memory = models.BigIntegerField(default=0)
+    energy_samples = models.IntegerField(default=0)
+    gpu_millijoules = models.BigIntegerField(default=0)
     peak_cpu = models.IntegerField()
     peak_memory = models.IntegerField()
     peak_spare_cpu = models.IntegerField(default=0)
     peak_spare_memory = models.IntegerField(default=0)
     peak_gpu = models.IntegerField(default=0)
     peak_gpu_memory = models.IntegerField(default=0)
+    peak_spare_gpu = models.IntegerField(default=0)
+    peak_spare_gpu_memory = models.IntegerField(default=0)
 
     class Meta:
         constraints = [
@@ -140,6 +150,35 @@ class InstanceRollup(Rollup):
             )
         ]
         indexes = [models.Index(fields=["grain_s", "start_s"], name="instance_rollup_slot")]
+
+
+class DiskRollup(Rollup):
+    """What is in use of the space an instance may write to, in hundredths of a percent; sums over `samples`.
+
+    disk: "work", the filesystem of a process's own folder, which others may fill too; "scratch", what a container has
+    for itself. peak_spare_space: the most that was free at once.
+    """
+
+    KEY = ("endpoint", "deployment", "instance", "disk")
+    SUMS = ("samples", "space")
+    PEAKS = ("peak_space", "peak_spare_space")
+
+    endpoint = models.CharField(max_length=32)
+    deployment = models.CharField(max_length=32)
+    instance = models.CharField(max_length=64)
+    disk = models.CharField(max_length=10)
+    samples = models.IntegerField()
+    space = models.BigIntegerField()
+    peak_space = models.IntegerField()
+    peak_spare_space = models.IntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["grain_s", "endpoint", "start_s", "deployment", "instance", "disk"], name="disk_rollup_unique"
+            )
+        ]
+        indexes = [models.Index(fields=["grain_s", "start_s"], name="disk_rollup_slot")]
 
 
 class CapacityRollup(Rollup):

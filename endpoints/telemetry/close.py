@@ -18,7 +18,8 @@ from endpoints.models.telemetry import TrafficRollup
 from endpoints.spec.errors import FieldError, Invalid
 from endpoints.spec.histogram import quantiles_ms
 from endpoints.telemetry.cells import slot_of
-from endpoints.telemetry.metrics import METRICS, Line, Metric, is_error, metric_named
+from endpoints.telemetry.lines import Line
+from endpoints.telemetry.metrics import METRICS, Metric, is_error, metric_named
 from endpoints.telemetry.packing import merged
 from endpoints.telemetry.readings import Readings
 from endpoints.telemetry.rollups import CLOSE_S, FINEST_S, HOUR_S, MINUTE_S
@@ -39,13 +40,14 @@ SHORT_NAMES = {
 }
 _OF_ALL_ENDPOINTS = {"ConnectionsActive", "NewConnectionsPerSecond"}
 # Measured at instances, every ten seconds at most.
-_SAMPLED = {name for name in METRICS if "UtilizationPercentage" in name} | {"DeploymentCapacity"}
+_SAMPLED = {name for name in METRICS if "Utilization" in name} | {"GpuEnergyJoules", "DeploymentCapacity"}
 # Of several lines the sum tells; of all others the largest does.
 _ADDED_UP = {
     "RequestsPerMinute",
     "RequestsRejectedPerMinute",
     "RequestsMirroredPerMinute",
     "NetworkBytes",
+    "GpuEnergyJoules",
     "DeploymentCapacity",
 }
 # Up to here a stretch is read by the second; what is kept so reaches further back.

@@ -9,6 +9,17 @@ from functools import partial
 
 from endpoints.spec.agreement import AGREEING, COMPARED
 from endpoints.spec.errors import FieldError, Invalid
+from endpoints.telemetry.instances import (
+    Rows,
+    capacity,
+    computing,
+    disks,
+    gpu_energy,
+    least_used,
+    mean_used,
+    most_used,
+    with_gpus,
+)
 from endpoints.telemetry.latency import (
     ByDeployment,
     holds_by_deployment,
@@ -18,17 +29,8 @@ from endpoints.telemetry.latency import (
     quantiles_by_deployment,
     whole,
 )
-from endpoints.telemetry.readings import Readings, Traffic, Used, Which
-
-Points = list[float | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line of a metric: its dimensions, and a value for every step of the window (None: nothing to tell)."""
-
-    dimensions: Mapping[str, str]
-    points: Points
+from endpoints.telemetry.lines import Labels, Line, lines_of
+from endpoints.telemetry.readings import Readings, Traffic, Which
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,23 +41,6 @@ class Metric:
     unit: str
     text: str
     lines: Callable[[Readings], list[Line]] = field(repr=False)
-
-
-Labels = tuple[tuple[str, str], ...]
-
-
-def _lines(readings: Readings, values: Mapping[Labels, Mapping[int, float]], *, zero: bool) -> list[Line]:
-    """Lines in the order of their labels; `zero`: a step without a row means 0 rather than nothing, once over."""
-    window = readings.window
-    blanks = [
-        (start_s, 0.0 if zero and is_told else None)
-        for start_s, is_told in zip(window.starts, window.told, strict=True)
-    ]
-    found = []
-    for labels in sorted(values):
-        value_of = values[labels].get
-        found.append(Line(dict(labels), [value_of(start_s, blank) for start_s, blank in blanks]))
-    return found
 
 
 # Requests ------------------------------------------------------------------------------------------------------
@@ -74,7 +59,7 @@ def _rate(
     for row in rows:
         if over_s := readings.window.seconds_of(row.start_s):
             sums[labels(row)][row.start_s] += amount(row) * per_s / over_s
-    return _lines(readings, sums, zero=True)
+    return lines_of(readings, sums, zero=True)
 
 
 def status_class(status: int) -> str:
@@ -131,7 +116,7 @@ def error_percent(readings: Readings) -> list[Line]:
         labels: {start: 100 * failed[labels][start] / count for start, count in steps.items() if count}
         for labels, steps in all_requests.items()
     }
-    return _lines(readings, values, zero=False)
+    return lines_of(readings, values, zero=False)
 
 
 # Latency -------------------------------------------------------------------------------------------------------
@@ -143,7 +128,7 @@ def percentiles(readings: Readings, quantiles: tuple[float, ...], *, which: Whic
 
 
 def _by_deployment(readings: Readings, values: ByDeployment) -> list[Line]:
-    return _lines(readings, {(("deployment", name),): steps for name, steps in values.items()}, zero=False)
+    return lines_of(readings, {(("deployment", name),): steps for name, steps in values.items()}, zero=False)
 
 
 def _percentile(readings: Readings, *, quantile: float, which: Which = whole) -> list[Line]:
@@ -167,7 +152,7 @@ def _mean_busy(readings: Readings, *, column: str) -> list[Line]:
     for row in readings.busy:
         if over_s := readings.window.seconds_of(row.start_s):
             values[("deployment", row.deployment),][row.start_s] += getattr(row, column) / 1000 / over_s
-    return _lines(readings, values, zero=True)
+    return lines_of(readings, values, zero=True)
 
 
 def _peak_busy(readings: Readings, *, column: str) -> list[Line]:
@@ -176,7 +161,7 @@ def _peak_busy(readings: Readings, *, column: str) -> list[Line]:
         steps = values[("deployment", row.deployment),]
         start_s = row.start_s
         steps[start_s] = max(steps[start_s], float(getattr(row, column)))
-    return _lines(readings, values, zero=column != "limit")
+    return lines_of(readings, values, zero=column != "limit")
 
 
 def concurrency_used(readings: Readings) -> list[Line]:
@@ -190,7 +175,7 @@ def concurrency_used(readings: Readings) -> list[Line]:
         if over_s and row.limit:
             used = row.in_flight_ms / 1000 / over_s / (row.limit / 2)
             values[("deployment", row.deployment),][row.start_s] += 100 * used
-    return _lines(readings, values, zero=True)
+    return lines_of(readings, values, zero=True)
 
 
 # Sleeping and waking -------------------------------------------------------------------------------------------
@@ -200,7 +185,7 @@ def _woken(readings: Readings, *, column: str) -> list[Line]:
     values: dict[Labels, dict[int, float]] = defaultdict(lambda: defaultdict(float))
     for row in readings.woken:
         values[("deployment", row.deployment),][row.start_s] += getattr(row, column)
-    return _lines(readings, values, zero=True)
+    return lines_of(readings, values, zero=True)
 
 
 def _hold_time(readings: Readings, *, quantile: float) -> list[Line]:
@@ -212,7 +197,7 @@ def connections_active(readings: Readings) -> list[Line]:
     for row in readings.connections:
         if over_s := readings.window.seconds_of(row.start_s):
             values[row.start_s] += row.open_ms / 1000 / over_s
-    return _lines(readings, {(("scope", "gateway"),): values}, zero=True)
+    return lines_of(readings, {(("scope", "gateway"),): values}, zero=True)
 
 
 def new_connections(readings: Readings) -> list[Line]:
@@ -220,7 +205,7 @@ def new_connections(readings: Readings) -> list[Line]:
     for row in readings.connections:
         if over_s := readings.window.seconds_of(row.start_s):
             values[row.start_s] += row.accepted / over_s
-    return _lines(readings, {(("scope", "gateway"),): values}, zero=True)
+    return lines_of(readings, {(("scope", "gateway"),): values}, zero=True)
 
 
 # Comparing ----------------------------------------------------------------------------------------------------
@@ -239,7 +224,7 @@ def agreement_percent(readings: Readings) -> list[Line]:
         labels: {start_s: 100 * agreeing[labels][start_s] / count for start_s, count in steps.items() if count}
         for labels, steps in compared.items()
     }
-    return _lines(readings, values, zero=False)
+    return lines_of(readings, values, zero=False)
 
 
 def compared_per_minute(readings: Readings) -> list[Line]:
@@ -247,64 +232,18 @@ def compared_per_minute(readings: Readings) -> list[Line]:
     for row in readings.compared:
         if over_s := readings.window.seconds_of(row.start_s):
             values[("kind", row.kind),][row.start_s] += row.pairs * 60 / over_s
-    return _lines(readings, values, zero=True)
+    return lines_of(readings, values, zero=True)
 
 
-# Instances -----------------------------------------------------------------------------------------------------
-
-
-def _used(readings: Readings, *, amount: str, samples: str = "samples") -> list[Line]:
-    """Mean percent over the samples of a step."""
-    sums: dict[Labels, dict[int, list[int]]] = defaultdict(lambda: defaultdict(lambda: [0, 0]))
-    for row in readings.used:
-        if getattr(row, samples):
-            place = sums[_instance(row)][row.start_s]
-            place[0] += getattr(row, amount)
-            place[1] += getattr(row, samples)
-    values = {
-        labels: {start: total / count / 100 for start, (total, count) in steps.items()}
-        for labels, steps in sums.items()
-    }
-    return _lines(readings, values, zero=False)
-
-
-def _most_used(readings: Readings, *, peak: str) -> list[Line]:
-    """The highest percent seen in a step."""
-    values: dict[Labels, dict[int, float]] = defaultdict(lambda: defaultdict(float))
-    for row in readings.used:
-        steps = values[_instance(row)]
-        steps[row.start_s] = max(steps[row.start_s], getattr(row, peak) / 100)
-    return _lines(readings, values, zero=False)
-
-
-def _least_used(readings: Readings, *, spare: str) -> list[Line]:
-    """The lowest percent seen in a step."""
-    values: dict[Labels, dict[int, float]] = defaultdict(dict)
-    for row in readings.used:
-        least = max(0.0, 100 - getattr(row, spare) / 100)
-        steps = values[_instance(row)]
-        steps[row.start_s] = min(steps.get(row.start_s, least), least)
-    return _lines(readings, values, zero=False)
-
-
-def _instance(row: Used) -> Labels:
-    return (("deployment", row.deployment), ("instanceId", row.instance))
-
-
-def capacity(readings: Readings) -> list[Line]:
-    """The most instances that were in a state at once."""
-    values: dict[Labels, dict[int, float]] = defaultdict(lambda: defaultdict(float))
-    seen: set[int] = set()
-    for row in readings.capacity:
-        start_s = row.start_s
-        seen.add(start_s)
-        steps = values[("State", row.state), ("deployment", row.deployment)]
-        steps[start_s] = max(steps[start_s], float(row.instances))
-    # A look that saw one state and not another saw none in that other.
-    for steps in values.values():
-        for start_s in seen - steps.keys():
-            steps[start_s] = 0.0
-    return _lines(readings, values, zero=False)
+def _used(name: str, text: tuple[str, str], rows: Rows, column: str, *, samples: str = "samples") -> Iterable[Metric]:
+    """A percentage in three: its mean, the most and the least. text: what is used, of what."""
+    mean = partial(mean_used, rows=rows, amount=column, samples=samples)
+    most = partial(most_used, rows=rows, peak=f"peak_{column}")
+    least = partial(least_used, rows=rows, spare=f"peak_spare_{column}")
+    what, of = text
+    yield Metric(name, "%", f"{what} used {of}", mean)
+    yield Metric(f"{name}_Maximum", "%", f"Most {what} used {of}", most)
+    yield Metric(f"{name}_Minimum", "%", f"Least {what} used {of}", least)
 
 
 def _all() -> Iterable[Metric]:
@@ -318,17 +257,14 @@ def _all() -> Iterable[Metric]:
         "ConnectionsActive", "1", "Connections open at the gateways, all endpoints together", connections_active
     )
     yield Metric("NewConnectionsPerSecond", "1/s", "Connections accepted, all endpoints together", new_connections)
-    for name, word in (("Cpu", "CPU"), ("CpuMemory", "Memory")):
-        column = word.lower()
-        full, of = f"{name}UtilizationPercentage", "of what the instance type gives"
-        yield Metric(full, "%", f"{word} used {of}", partial(_used, amount=column))
-        yield Metric(f"{full}_Maximum", "%", f"Most {word} used {of}", partial(_most_used, peak=f"peak_{column}"))
-        yield Metric(
-            f"{full}_Minimum", "%", f"Least {word} used {of}", partial(_least_used, spare=f"peak_spare_{column}")
-        )
-    for name, text, column in (("Gpu", "GPU", "gpu"), ("GpuMemory", "GPU memory", "gpu_memory")):
-        lines = partial(_used, amount=column, samples="gpu_samples")
-        yield Metric(f"{name}UtilizationPercentage", "%", f"{text} used of the GPUs the instance was given", lines)
+    of = "of what the instance type gives"
+    yield from _used("CpuUtilizationPercentage", ("CPU", of), computing, "cpu")
+    yield from _used("CpuMemoryUtilizationPercentage", ("Memory", of), computing, "memory")
+    of = "of the GPUs the instance was given"
+    for name, what, column in (("Gpu", "GPU", "gpu"), ("GpuMemory", "GPU memory", "gpu_memory")):
+        yield from _used(f"{name}UtilizationPercentage", (what, of), with_gpus, column, samples="gpu_samples")
+    yield Metric("GpuEnergyJoules", "J", "Energy that the instance's GPUs drew", gpu_energy)
+    yield from _used("DiskUtilization", ("Disk", "of the space the instance may write to"), disks, "space")
     yield Metric("DeploymentCapacity", "1", "Instances by state", capacity)
     # What Azure has no metric for.
     yield Metric("ErrorPercentage", "%", "Requests failed: 408, 424, 429 and 5xx", error_percent)

@@ -17,6 +17,7 @@ from endpoints.models.comparison import ComparisonRollup
 from endpoints.models.telemetry import (
     CapacityRollup,
     ConnectionRollup,
+    DiskRollup,
     GaugeRollup,
     HoldRollup,
     InstanceRollup,
@@ -73,7 +74,7 @@ class Busy(NamedTuple):
 
 
 class Used(NamedTuple):
-    """What an instance used in one step, in hundredths of a percent."""
+    """What an instance used in one step, in hundredths of a percent; energy in thousandths of a joule."""
 
     start_s: int
     deployment: str
@@ -84,12 +85,29 @@ class Used(NamedTuple):
     gpu_samples: int
     gpu: int
     gpu_memory: int
+    energy_samples: int
+    gpu_millijoules: int
     peak_cpu: int
     peak_memory: int
     peak_spare_cpu: int
     peak_spare_memory: int
     peak_gpu: int
     peak_gpu_memory: int
+    peak_spare_gpu: int
+    peak_spare_gpu_memory: int
+
+
+class Disk(NamedTuple):
+    """What was in use of an instance's space in one step, in hundredths of a percent."""
+
+    start_s: int
+    deployment: str
+    instance: str
+    disk: str
+    samples: int
+    space: int
+    peak_space: int
+    peak_spare_space: int
 
 
 class Capacity(NamedTuple):
@@ -191,6 +209,10 @@ class Readings:
     @cached_property
     def used(self) -> list[Used]:
         return self._grouped(InstanceRollup, Used)
+
+    @cached_property
+    def disks(self) -> list[Disk]:
+        return self._grouped(DiskRollup, Disk)
 
     @cached_property
     def capacity(self) -> list[Capacity]:

@@ -16,6 +16,7 @@ from endpoints.models.comparison import ComparisonRollup
 from endpoints.models.telemetry import (
     CapacityRollup,
     ConnectionRollup,
+    DiskRollup,
     GaugeRollup,
     HoldRollup,
     InstanceRollup,
@@ -43,6 +44,7 @@ MODELS: tuple[type[Rollup], ...] = (
     GaugeRollup,
     ConnectionRollup,
     InstanceRollup,
+    DiskRollup,
     CapacityRollup,
     ComparisonRollup,
     HoldRollup,

@@ -15,7 +15,8 @@ from django.db.models import Max, Q
 from endpoints.models import GaugeRollup, OnlineDeployment, TrafficRollup
 from endpoints.spec.histogram import quantiles_ms
 from endpoints.spec.scaling_rules import CONCURRENCY, CPU, LATENCY, MEMORY, PERCENTILES, REQUESTS, Question
-from endpoints.telemetry.metrics import METRICS, Line, Points
+from endpoints.telemetry.lines import Line, Points
+from endpoints.telemetry.metrics import METRICS
 from endpoints.telemetry.packing import merged
 from endpoints.telemetry.readings import Readings, slots
 from endpoints.telemetry.rollups import FINEST_S, HOUR_S, KEPT_S, MINUTE_S

@@ -17,6 +17,7 @@ from endpoints.backends.base import Permanent, Temporary
 from endpoints.backends.docker_usage import Spent, spent
 
 logger = logging.getLogger(__name__)
+LOOKS_WITHIN_S = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +25,16 @@ class Usage:
     """Of a process and all it started, or of a container.
 
     cores: CPU seconds a second since the last look. memory_bytes: now. gpu, gpu_memory: parts of the GPUs a container
-    was given, None where it has none.
+    was given, None where it has none. gpu_joules: what they drew since the last look, None where they do not tell.
+    scratch: part of a container's own scratch that is in use, None where that is not known.
     """
 
     cores: float
     memory_bytes: int
     gpu: float | None = None
     gpu_memory: float | None = None
+    gpu_joules: float | None = None
+    scratch: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +107,19 @@ class ContainerMeter:
                     memory_bytes=now.memory_bytes,
                     gpu=now.gpu,
                     gpu_memory=now.gpu_memory,
+                    gpu_joules=_joules(then, now),
+                    scratch=now.scratch,
                 )
                 for instance, now, then in pairs
                 if then is not None and now.at > then.at
             }
+
+
+def _joules(then: Spent, now: Spent) -> float | None:
+    """Energy between two looks at what is drawn; of looks too far apart nothing is known in between."""
+    if then.gpu_watts is None or now.gpu_watts is None or now.at - then.at > LOOKS_WITHIN_S:
+        return None
+    return (then.gpu_watts + now.gpu_watts) / 2 * (now.at - then.at)
 
 
 def _memory_bytes(process: psutil.Process) -> int:

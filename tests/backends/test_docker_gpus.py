@@ -16,8 +16,8 @@ from endpoints.backends.base import Permanent, Plan, StartInstance
 from endpoints.backends.docker_gpus import as_label, choose, device_requests, gpus_of, most_more, read_label, taken
 from tests.backends.contract.harness import BLUE, DockerHarness, Target, closing
 
-ANSWER = """GPU-a, NVIDIA A10, 40, 6144, 24576
-GPU-b, NVIDIA A10, [N/A], 0, 24576
+ANSWER = """GPU-a, NVIDIA A10, 40, 6144, 24576, 150.25
+GPU-b, NVIDIA A10, [N/A], 0, 24576, [N/A]
 """
 WITH_TOOLKIT: dict[str, Any] = {"Runtimes": {"runc": {}, "nvidia": {}}}
 
@@ -27,7 +27,10 @@ def two() -> tuple[docker_gpus.Gpu, ...]:
 
 
 def test_the_drivers_answer_is_read_with_what_it_does_not_tell():
-    assert [(gpu.id, gpu.busy, gpu.memory_used) for gpu in two()] == [("GPU-a", 0.4, 6144.0), ("GPU-b", 0.0, 0.0)]
+    assert [(gpu.id, gpu.busy, gpu.memory_used, gpu.watts) for gpu in two()] == [
+        ("GPU-a", 0.4, 6144.0, 150.25),
+        ("GPU-b", 0.0, 0.0, None),
+    ]
 
 
 def test_an_engine_that_can_hand_out_none_has_none_whatever_the_driver_says(monkeypatch: pytest.MonkeyPatch):

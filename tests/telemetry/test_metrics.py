@@ -6,13 +6,14 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from endpoints.models import TrafficRollup
+from endpoints.models import DiskRollup, InstanceRollup, TrafficRollup
 from endpoints.spec.counters import Gauge
 from endpoints.spec.errors import Invalid
 from endpoints.telemetry import figures
 from endpoints.telemetry.cells import Cell
 from endpoints.telemetry.intake import take
-from endpoints.telemetry.metrics import METRICS, Line, metric_named
+from endpoints.telemetry.lines import Line
+from endpoints.telemetry.metrics import METRICS, metric_named
 from endpoints.telemetry.readings import Readings
 from endpoints.telemetry.rollups import add_finest, locked, roll_up
 from endpoints.telemetry.windows import RANGES, window_of
@@ -149,6 +150,60 @@ def test_capacity_counts_a_state_that_is_gone_as_none() -> None:
         for line in lines("DeploymentCapacity")
     }
     assert found == {"Ready": [0.0, 2.0], "Starting": [2.0, 0.0]}
+
+
+def used(offset_s: int, **columns: int) -> None:
+    """One look at blue-1, whose columns are nothing but what is given."""
+    sums = [columns.get(name, 0) for name in InstanceRollup.SUMS]
+    peaks = [columns.get(name, 0) for name in InstanceRollup.PEAKS]
+    with locked():
+        place = (int(NOW.timestamp()) + offset_s, "risk", "blue", "blue-1")
+        add_finest({InstanceRollup: {place: Cell([1, *sums[1:]], peaks, [])}})
+
+
+def test_energy_adds_up_over_a_step_and_is_nothing_where_gpus_do_not_tell() -> None:
+    for offset_s, joules in ((-60, 400), (-50, 600), (-40, 0)):
+        used(offset_s, gpu_samples=1, energy_samples=int(joules > 0), gpu_millijoules=joules * 1000)
+    roll_up(now=NOW + timedelta(hours=2, minutes=5))
+    (line,) = lines("GpuEnergyJoules", range_key="24h", now=NOW + timedelta(hours=2, minutes=5))
+    assert line.dimensions == {"deployment": "blue", "instanceId": "blue-1"}
+    assert [value for value in line.points if value is not None] == [1000.0]
+    (fine,) = lines("GpuEnergyJoules")
+    assert [value for value in fine.points if value is not None] == [400.0, 600.0]
+
+
+def test_gpus_have_a_least_and_a_most_and_none_without_gpus() -> None:
+    used(0, gpu_samples=1, gpu=4000, peak_gpu=7000, peak_spare_gpu=9000)
+    used(10, cpu=100)
+    found = [lines(f"GpuUtilizationPercentage{end}")[0].points for end in ("", "_Maximum", "_Minimum")]
+    assert [[value for value in points if value is not None] for points in found] == [[40.0], [70.0], [10.0]]
+
+
+def test_disks_have_lines_of_their_own_by_instance() -> None:
+    with locked():
+        for offset_s, disk, space in ((-60, "work", 6000), (-50, "work", 8000), (-60, "scratch", 500)):
+            place = (int(NOW.timestamp()) + offset_s, "risk", "blue", "blue-1", disk)
+            add_finest({DiskRollup: {place: Cell([1, space], [space, 10_000 - space], [])}})
+    later = NOW + timedelta(hours=2, minutes=5)
+    roll_up(now=later)
+    found = {
+        (line.dimensions["disk"], end): max(value for value in line.points if value is not None)
+        for end in ("", "_Maximum", "_Minimum")
+        for line in lines(f"DiskUtilization{end}", range_key="24h", now=later)
+    }
+    assert found == {
+        ("scratch", ""): 5.0, ("scratch", "_Maximum"): 5.0, ("scratch", "_Minimum"): 5.0,
+        ("work", ""): 70.0, ("work", "_Maximum"): 80.0, ("work", "_Minimum"): 60.0,
+    }  # fmt: skip
+
+
+def test_azures_metrics_are_all_there_but_those_of_data_collection() -> None:
+    endpoint = "ConnectionsActive NetworkBytes NewConnectionsPerSecond RequestLatency RequestsPerMinute"
+    percentiles = {f"RequestLatency_P{percent}" for percent in (50, 90, 95, 99)}
+    deployment = "CpuMemoryUtilizationPercentage CpuUtilizationPercentage DeploymentCapacity DiskUtilization"
+    gpus = "GpuEnergyJoules GpuMemoryUtilizationPercentage GpuUtilizationPercentage"
+    assert {*endpoint.split(), *percentiles, *deployment.split(), *gpus.split()} <= METRICS.keys()
+    assert not [name for name in METRICS if name.startswith("DataCollection")]
 
 
 def test_one_deployment_can_be_looked_at_alone() -> None:

@@ -81,7 +81,8 @@ def test_sums_add_and_peaks_are_the_largest() -> None:
     with locked():
         for offset_s, percent in ((0, 10), (10, 70), (20, 40)):
             place = (start_s + offset_s, "risk", "blue", "blue-1")
-            cell = Cell([1, percent, percent, 0, 0, 0], [percent, percent, 100 - percent, 100 - percent, 0, 0], [])
+            rest = [0] * (len(InstanceRollup.SUMS) - 3), [0] * (len(InstanceRollup.PEAKS) - 2)
+            cell = Cell([1, percent, percent, *rest[0]], [percent, percent, *rest[1]], [])
             add_finest({InstanceRollup: {place: cell}})
     roll_up(now=LATER)
     row = InstanceRollup.objects.get(grain_s=60)
