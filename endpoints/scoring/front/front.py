@@ -59,7 +59,7 @@ class Front:
         next_sweep = 0.0
         deadline = None
         while True:
-            self._turn()
+            self.turn()
             now = time.perf_counter()
             if now >= next_sweep:
                 next_sweep = now + SWEEP_S
@@ -79,8 +79,9 @@ class Front:
         self._clients.close_all()
         self._flush()
 
-    def _turn(self) -> None:
-        events = self._poller.poll(self._timeout_s())
+    def turn(self, at_most_s: float = SWEEP_S) -> None:
+        """Do what there is to do; wait for it no longer than so."""
+        events = self._poller.poll(min(at_most_s, self._timeout_s()))
         now = time.perf_counter()
         find_client, find_link = self._clients.find, self._links.find
         for descriptor, event in events:
