@@ -35,6 +35,7 @@ class BuildOut(serializers.Serializer[EnvironmentBuild]):
     state = serializers.CharField()
     python_requested = serializers.CharField()
     python_used = serializers.CharField()
+    base_images = serializers.ListField(child=serializers.CharField())
     warnings = serializers.ListField(child=serializers.CharField())
     failure = serializers.JSONField(allow_null=True)
     size_bytes = serializers.IntegerField()

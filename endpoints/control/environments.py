@@ -216,7 +216,7 @@ def _finish(key: str, target: str, outcome: BuildResult | Failure | None, clock:
             python_requested=outcome.python_requested,
             python_used=outcome.python_used,
             warnings=list(outcome.warnings),
-            result={"python": str(outcome.python or ""), "image": outcome.image},
+            result={"python": str(outcome.python or ""), "image": outcome.image, "bases": list(outcome.bases)},
             size_bytes=outcome.size_bytes,
             started_at=now if outcome.is_cached else F("started_at"),
             finished_at=now,

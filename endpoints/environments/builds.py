@@ -25,7 +25,8 @@ class BuildCanceled(Exception):
 class BuildResult:
     """A build that can be used. Exactly one of `python` and `image` is set.
 
-    python_requested: as the user wrote it, "" when left open. seconds: 0 when `is_cached`.
+    python_requested: as the user wrote it, "" when left open. seconds: 0 when `is_cached`. bases: the images an image
+    was built on, after the image map.
     """
 
     key: str
@@ -37,6 +38,7 @@ class BuildResult:
     seconds: float
     is_cached: bool
     image: str = ""
+    bases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

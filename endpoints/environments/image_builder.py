@@ -15,6 +15,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,14 @@ fi
 # Of the host's environment only what concerns package indexes; paths of the host mean nothing in the container.
 _LENT = ("UV_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy")
 _NOT_LENT = {"UV_CACHE_DIR", "UV_LINK_MODE", "UV_PYTHON_INSTALL_DIR", "UV_CONFIG_FILE", "UV_PROJECT_ENVIRONMENT"}
+
+
+@dataclass
+class Told:
+    """What is to be known of a build besides its log. bases: the images it began from."""
+
+    bases: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
 class ImageBuilder:
@@ -159,14 +168,14 @@ class ImageBuilder:
             recipe = recipe_of(spec)
             for note in recipe.notes:
                 say(note)
-            warnings: list[str] = []
+            told = Told()
             if spec.context_digest:
-                base = self._built_context(key, spec, say, is_cancelled, warnings)
+                base = self._built_context(key, spec, say, is_cancelled, told)
             else:
-                base = self._base(spec.image, say, warnings)
+                base = self._base(spec.image, say, told)
             say(f"Building on {base}.")
             if spec.has_own_server:
-                return self._as_it_is(key, recipe, base, say, warnings, began=began)
+                return self._as_it_is(key, recipe, base, say, told, began=began)
             is_bare_image = bool(spec.image or spec.context_digest) and recipe.is_bare
             origin = self._origin(recipe, base, is_bare_image=is_bare_image)
             if origin.is_finished:
@@ -181,9 +190,9 @@ class ImageBuilder:
         python_used = next(line.split()[1] for line in reversed(lines) if line.startswith("slipway-python "))
         if "slipway-python-missing" in lines:
             wanted = shown_version(recipe.python)
-            warnings.append(f"Python {wanted} is not in the image {base}; Python {python_used} is used instead.")
-            say(warnings[-1], "WARNING")
-        record = {"python_requested": shown_version(recipe.python), "python_used": python_used, "warnings": warnings}
+            told.warnings.append(f"Python {wanted} is not in the image {base}; Python {python_used} is used instead.")
+            say(told.warnings[-1], "WARNING")
+        record = {"python_requested": shown_version(recipe.python), "python_used": python_used, **vars(told)}
         image = self._commit(key, {**record, "seconds": round(time.monotonic() - began, 3)}, origin.made_of)
         say(f"Built in {time.monotonic() - began:.1f} s with Python {python_used}.")
         return _result(key, image, is_cached=False)
@@ -198,13 +207,13 @@ class ImageBuilder:
         return origin_of(wanted, base, [each for each in images if any(f":{tag}" in name for name in each.tags)])
 
     def _as_it_is(
-        self, key: str, recipe: Recipe, base: str, say: Callable[..., None], warnings: list[str], *, began: float
+        self, key: str, recipe: Recipe, base: str, say: Callable[..., None], told: Told, *, began: float
     ) -> BuildResult:
         """An image with a server of its own under our name: nothing of ours enters it."""
         if not recipe.is_bare:
-            warnings.append("The image brings its own server: the packages beside it are not installed into it.")
-            say(warnings[-1], "WARNING")
-        record = {"warnings": warnings, "seconds": round(time.monotonic() - began, 3)}
+            told.warnings.append("The image brings its own server: the packages beside it are not installed into it.")
+            say(told.warnings[-1], "WARNING")
+        record = {**vars(told), "seconds": round(time.monotonic() - began, 3)}
         self.client.images.build(
             fileobj=io.BytesIO(f"FROM {base}\n".encode()),
             tag=self._tag(key),
@@ -220,7 +229,7 @@ class ImageBuilder:
         spec: EnvironmentSpec,
         say: Callable[..., None],
         is_cancelled: Callable[[], bool],
-        warnings: list[str],
+        told: Told,
     ) -> str:
         """The user's own Dockerfile as an image, to which only a way to run the scoring server is added."""
         tag = f"{self._tag(key)}-context"
@@ -231,21 +240,26 @@ class ImageBuilder:
                 folder,
                 dockerfile=spec.dockerfile_path or "Dockerfile",
                 tag=tag,
-                base_for=lambda image: self._base(image, say, warnings),
+                base_for=lambda image: self._base(image, say, told),
                 say=say,
                 is_cancelled=is_cancelled,
             )
         return tag
 
-    def _base(self, image: str, say: Callable[..., None], warnings: list[str]) -> str:
-        """The local image to build on; what is to be said about it goes to `warnings`."""
-        wanted = image or self._images.default
+    def _base(self, image: str, say: Callable[..., None], told: Told) -> str:
+        """The local image to build on, noted in `told`."""
+        base = self._found_base(image or self._images.default, say, told)
+        if base not in told.bases:
+            told.bases.append(base)
+        return base
+
+    def _found_base(self, wanted: str, say: Callable[..., None], told: Told) -> str:
         if self._has(wanted):
             return wanted
         stand_in = self._images.stand_in(wanted)
         if stand_in and self._has(stand_in):
-            warnings.append(f"{wanted} is not on this host; the image map says to use {stand_in}.")
-            say(warnings[-1], "WARNING")
+            told.warnings.append(f"{wanted} is not on this host; the image map says to use {stand_in}.")
+            say(told.warnings[-1], "WARNING")
             return stand_in
         say(f"Pulling {wanted}.")
         try:
@@ -374,6 +388,7 @@ def _result(key: str, image: Any, *, is_cached: bool) -> BuildResult:
         image=str(image.id),
         python_requested=record.get("python_requested", ""),
         python_used=record.get("python_used", ""),
+        bases=tuple(record.get("bases", ())),
         warnings=tuple(record.get("warnings", ())),
         size_bytes=int(image.attrs.get("Size", 0)),
         seconds=0.0 if is_cached else float(record.get("seconds", 0.0)),

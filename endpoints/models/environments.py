@@ -56,7 +56,7 @@ class EnvironmentBuild(models.Model):
     """What one content (`key`) was built into for one target. Written by the control room only.
 
     state: Queued, Building, Succeeded, Failed, Canceled. failure: `Failure` as JSON. warnings: sentences.
-    result: what the builder returned (python path or image id), as JSON.
+    result: what the builder returned (python path or image id, base images), as JSON.
     """
 
     key = models.CharField(max_length=64)
@@ -75,6 +75,11 @@ class EnvironmentBuild(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["key", "target"], name="environment_build_unique")]
+
+    @property
+    def base_images(self) -> list[str]:
+        """What an image was built on; empty for other targets."""
+        return list((self.result or {}).get("bases", ()))
 
     def __str__(self) -> str:
         return f"{self.key[:12]} for {self.target}: {self.state}"

@@ -30,6 +30,7 @@ def result(*, is_cached: bool = False) -> BuildResult:
         size_bytes=1000,
         seconds=2.0,
         is_cached=is_cached,
+        bases=("local/base:2",),
     )
 
 
@@ -59,6 +60,7 @@ def test_a_build_is_recorded_with_its_result_and_warnings(studio: Studio, versio
     assert builder.built == [spec_of(version)]
     assert (row.state, row.python_used, row.size_bytes) == ("Succeeded", "3.11.7", 1000)
     assert row.warnings == ["Python 3.10 is not on this host."]
+    assert row.base_images == ["local/base:2"]
     runtime = runtime_of(version, "process", since=studio.clock.now(), clock=studio.clock)
     assert runtime is not None and runtime.python == Path(sys.executable)
 

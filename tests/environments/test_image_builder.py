@@ -111,7 +111,9 @@ def test_a_base_that_is_not_here_is_replaced_as_the_admin_says_with_a_warning(
     builder: ImageBuilder, built: list[EnvironmentSpec]
 ):
     built.append(spec := EnvironmentSpec(image=MCR, requirements="greeting"))
-    assert builder.build(spec).warnings == (f"{MCR} is not on this host; the image map says to use {BASE_IMAGE}.",)
+    result = builder.build(spec)
+    assert result.warnings == (f"{MCR} is not on this host; the image map says to use {BASE_IMAGE}.",)
+    assert result.bases == builder.build(spec).bases == (BASE_IMAGE,)
 
 
 @pytest.mark.docker
@@ -178,6 +180,7 @@ def test_a_dockerfile_of_the_users_own_is_built_on_a_base_that_is_here(
     code = "import os; print(open('/note.txt').read(), os.environ['GREETING'])"
     assert says(client, result.image, code) == "from the context hi"
     assert any(line.message.startswith("Step 2/3 : COPY") for line in lines)
+    assert result.bases == (BASE_IMAGE,)
     assert MCR in result.warnings[0]
 
 

@@ -13,7 +13,7 @@ from django.test import RequestFactory
 from pytest_django import DjangoAssertNumQueries
 
 from endpoints import services
-from endpoints.models import EnvironmentVersion, ModelVersion
+from endpoints.models import EnvironmentBuild, EnvironmentVersion, ModelVersion
 from studio.access.models import User
 from studio.pages.models import model_download
 from tests.pages import world
@@ -164,6 +164,12 @@ def test_a_build_shows_its_warning_failure_and_pythons(olivia: User) -> None:
     answer = visiting(olivia).get("/environments/broken/1/")
     for word in ("Python 3.9 is not on this host", "Add scikit-learn", "3.11.2", "asked for 3.9", "Build again"):
         assert word in answer.text
+
+
+def test_a_build_names_the_image_it_was_built_on(olivia: User) -> None:
+    world.environment(olivia, state="Succeeded")
+    EnvironmentBuild.objects.update(target="docker", result={"python": "", "image": "x", "bases": ["local/base:2"]})
+    assert "local/base:2" in visiting(olivia).get("/environments/sklearn/1/").text
 
 
 def test_a_build_is_asked_for(olivia: User) -> None:
