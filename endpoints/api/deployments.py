@@ -22,6 +22,7 @@ from endpoints.api.schemas import documents, schema_of
 from endpoints.api.streaming import Streams, log_answer
 from endpoints.models import Instance, OnlineDeployment
 from endpoints.spec.documents import OnlineDeploymentDocument
+from endpoints.spec.dropped_logs import HEADER
 from endpoints.spec.errors import FieldError, Invalid
 from endpoints.spec.loglines import LogFilter
 from endpoints.telemetry.logs import Tailer
@@ -29,6 +30,13 @@ from studio.access.models import User
 
 DEFAULT_LINES = 5000  # contract B17
 MAX_LINES = 100_000
+DROPPED = OpenApiParameter(
+    HEADER,
+    str,
+    OpenApiParameter.HEADER,
+    response=True,
+    description="Where older lines are gone, by age or size: how many, up to when and why.",
+)
 SKIP_SCRIPT_VALIDATION = OpenApiParameter("skip_script_validation", bool)
 
 
@@ -208,6 +216,7 @@ class DeploymentLogs(Door):
             OpenApiParameter("text", str, description="Only lines that hold this."),
             OpenApiParameter("request_id", str, description="Only lines of this call."),
             FOLLOW,
+            DROPPED,
         ],
         responses=LINES,
     )
@@ -228,7 +237,10 @@ class DeploymentLogs(Door):
             since=_moment(query.get("since", "")),
         )
         tailer = Tailer(sources, where=where, lines=_line_count(query.get("lines", "")))
-        return log_answer(request, tailer, is_followed=self.flag("follow"), is_over=lambda: _is_gone(row))
+        dropped = selectors.dropped_logs(self.user, row)
+        return log_answer(
+            request, tailer, is_followed=self.flag("follow"), is_over=lambda: _is_gone(row), dropped=dropped
+        )
 
 
 def _is_gone(row: OnlineDeployment) -> bool:

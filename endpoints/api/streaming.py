@@ -15,6 +15,7 @@ from rest_framework.request import Request
 
 from endpoints.services import Download
 from endpoints.spec.chunks import in_threads
+from endpoints.spec.dropped_logs import HEADER, Dropped
 from endpoints.spec.errors import Unavailable
 from endpoints.spec.loglines import LogLine, render
 from endpoints.telemetry.logs import TOO_MANY, Tailer, follow, followers
@@ -44,11 +45,17 @@ def file_answer(download: Download) -> StreamingHttpResponse:
 
 
 def log_answer(
-    request: Request, tailer: Tailer, *, is_followed: bool, is_over: Callable[[], bool]
+    request: Request,
+    tailer: Tailer,
+    *,
+    is_followed: bool,
+    is_over: Callable[[], bool],
+    dropped: Dropped | None = None,
 ) -> StreamingHttpResponse:
     """Log lines: JSON lines for those who accept them, else text as Azure prints it.
 
     What there is, or with `is_followed` what comes as well until `is_over()`; Unavailable where too many follow.
+    What is there no more is told by a header, so that the lines are those of the log in either form.
     """
     if is_followed and followers.is_full:
         raise Unavailable(TOO_MANY)
@@ -56,7 +63,8 @@ def log_answer(
     form = _as_json if is_json else _as_text
     content_type = JSON_LINES if is_json else f"{TEXT}; charset=utf-8"
     lines = _lines(tailer, form, lambda: not is_followed or is_over())
-    return StreamingHttpResponse(lines, content_type=content_type, headers=_UNBUFFERED)
+    headers = _UNBUFFERED | ({HEADER: dropped.sentence} if dropped else {})
+    return StreamingHttpResponse(lines, content_type=content_type, headers=headers)
 
 
 async def _lines(tailer: Tailer, form: Callable[[LogLine], str], is_over: Callable[[], bool]) -> AsyncIterator[bytes]:

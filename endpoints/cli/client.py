@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import IO, Any, Self
 from urllib.parse import quote
@@ -20,6 +20,7 @@ import httpx  # noqa: E402
 
 from endpoints.cli.connection import Connection  # noqa: E402
 from endpoints.cli.failures import StudioError, StudioUnreachable  # noqa: E402
+from endpoints.spec.dropped_logs import HEADER  # noqa: E402
 from endpoints.spec.errors import FieldError  # noqa: E402
 
 Json = dict[str, Any]
@@ -106,8 +107,8 @@ class StudioClient:
             _raise_for(answer)
             return _decoded(answer)
 
-    def lines(self, *path: str, **query: object) -> Iterator[str]:
-        """Lines of a text answer as they come; for as long as they come."""
+    def lines(self, *path: str, told: Callable[[str], object] = lambda _: None, **query: object) -> Iterator[str]:
+        """Lines of a text answer as they come; for as long as they come. told: of log lines that are missing."""
         with (
             self._translated(),
             self._http.stream(
@@ -121,6 +122,8 @@ class StudioClient:
             if answer.is_error:
                 answer.read()
                 _raise_for(answer)
+            if missing := answer.headers.get(HEADER):
+                told(missing)
             yield from answer.iter_lines()
 
     def download(self, *path: str, into: IO[bytes]) -> Iterator[int]:

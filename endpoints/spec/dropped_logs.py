@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
+# The header of an answer with log lines that tells of those that are missing.
+HEADER = "Slipway-Logs-Dropped"
 _NAME = "dropped.json"
+_MINUTES = "%Y-%m-%d %H:%M UTC"
 
 
 class Dropped(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,6 +21,14 @@ class Dropped(msgspec.Struct, frozen=True, kw_only=True):
     until: datetime
     at: datetime
     why: str
+
+    @property
+    def sentence(self) -> str:
+        """For a header or a terminal: one line, ASCII, times in UTC."""
+        mib = self.size_bytes / 1024**2
+        size = f"{mib:,.1f} MiB" if mib >= 1 else f"{-(-self.size_bytes // 1024)} KiB"
+        until, at = (moment.astimezone(UTC).strftime(_MINUTES) for moment in (self.until, self.at))
+        return f"{size} of older lines, up to {until}, were dropped, last at {at}: {self.why}."
 
 
 def dropped_of(folder: Path) -> Dropped | None:

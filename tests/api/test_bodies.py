@@ -6,7 +6,7 @@ import io
 import json
 import logging
 import zipfile
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from rest_framework.test import APIClient
 from endpoints import services
 from endpoints.models import EnvironmentVersion, Instance, OnlineDeployment, OnlineEndpoint
 from endpoints.services.store import home
+from endpoints.spec.dropped_logs import HEADER, note_dropped
 from endpoints.telemetry.logs import followers
 from studio.access.models import User
 from tests.services import world
@@ -201,6 +202,27 @@ def test_logs_are_text_unless_json_is_asked_for(door: APIClient, logged: None) -
     answer = door.get(LOGS, headers={"accept": "text/plain"})
     assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
     assert received(answer).decode().splitlines()[1].endswith("two")
+
+
+@pytest.fixture
+def own_home(settings: Any, tmp_path: Path) -> None:
+    settings.SLIPWAY_HOME = tmp_path
+
+
+@pytest.mark.parametrize("form", ["text/plain", "application/jsonl"])
+def test_lines_that_were_dropped_are_told_beside_those_that_are_left(
+    own_home: None, door: APIClient, logged: None, form: str
+) -> None:
+    assert HEADER not in door.get(LOGS, headers={"accept": form}).headers
+    until, now = (datetime(2026, 1, day, 9, 30, tzinfo=UTC) for day in (4, 6))
+    folder = home().deployment_logs("risk", "blue")
+    note_dropped(folder, size_bytes=3 * 1024**2, until=until, why="older than 30 days", now=now)
+    answer = door.get(LOGS, headers={"accept": form})
+    assert answer.headers[HEADER] == (
+        "3.0 MiB of older lines, up to 2026-01-04 09:30 UTC, were dropped, last at 2026-01-06 09:30 UTC: "
+        "older than 30 days."
+    )
+    assert len(received(answer).splitlines()) == 3
 
 
 @pytest.mark.parametrize("query", ["lines=0", "lines=x", "since=yesterday", "container=none", "follow=maybe"])

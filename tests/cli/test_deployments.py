@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from endpoints.assets import AssetStore
+from endpoints.spec.dropped_logs import HEADER
 from tests.cli.conftest import Answer, Asked, Ran, Studio
 
 Slipway = Callable[..., Ran]
@@ -223,6 +224,13 @@ def test_delete_with_yes_deletes(project: Studio, slipway: Slipway):
     ran = slipway("online-deployment", "delete", "-n", "blue", "-e", "my-endpoint", "--yes", "--no-wait")
     assert (ran.code, ran.out) == (0, "")
     assert project.sent("DELETE", f"{DEPLOYMENTS}/blue")
+
+
+def test_missing_log_lines_are_told_apart_from_those_there_are(project: Studio, slipway: Slipway):
+    told = "3.0 MiB of older lines were dropped: older than 30 days."
+    project.on_call("GET", f"{DEPLOYMENTS}/blue/logs", lambda _: (200, "text/plain", b"one\n", {HEADER: told}))
+    ran = slipway("online-deployment", "get-logs", "-n", "blue", "-e", "my-endpoint")
+    assert (ran.out, ran.err) == ("one\n", f"{told}\n")
 
 
 def test_logs_are_printed_as_they_are(project: Studio, slipway: Slipway):

@@ -245,6 +245,7 @@ def get_logs(
             *_deployments(endpoint_name),
             name.lower(),
             "logs",
+            told=lambda missing: sys.stderr.write(f"{missing}\n"),
             container=container,
             lines=lines,
             instance=instance,
