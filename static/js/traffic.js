@@ -116,13 +116,20 @@ function wire(form) {
   draw();
 }
 
+function element(name, text) {
+  const made = document.createElement(name);
+  made.textContent = text;
+  return made;
+}
+
 function drawBar(bar, rows, percentOf) {
   const parts = rows.filter((one) => percentOf(one) > 0).map((one) => {
     const percent = percentOf(one);
     const part = document.createElement("span");
     part.style.setProperty("--share", `${percent}%`);
     part.style.setProperty("--c", one.row.dataset.colour);
-    part.textContent = `${percent >= 20 ? `${one.name} ` : ""}${percent >= 5 ? `${percent} %` : ""}`;
+    if (percent >= 20) part.append(element("b", `${one.name} `));
+    if (percent >= 5) part.append(element("i", `${percent} %`));
     return part;
   });
   const split = bar.firstElementChild;

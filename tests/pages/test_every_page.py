@@ -138,6 +138,7 @@ def test_htmx_gets_the_fragment_alone(page: Page, olivia: User, risk: OnlineEndp
 def test_a_page_brings_no_script_or_style_of_its_own(page: Page, olivia: User, risk: OnlineEndpoint) -> None:
     answer = visiting(olivia).get(page.url)
     assert not INLINE.findall(answer.text)
+    assert "{%" not in answer.text  # a tag written over two lines is none
     policy = answer.headers["Content-Security-Policy"]
     assert "script-src 'self'" in policy
     assert "style-src 'self'" in policy
@@ -169,3 +170,4 @@ def test_every_area_says_something_when_it_is_empty(olivia: User) -> None:
         answer = visiting(olivia).get(reverse(name))
         assert answer.status_code == 200
         assert 'class="empty"' in answer.text
+        assert "{%" not in answer.text
