@@ -17,7 +17,8 @@ from endpoints.telemetry.comparisons import QUANTILES, Summary
 from endpoints.telemetry.windows import RANGES, range_named
 from studio.access import actions
 from studio.access.policy import grants_of, require
-from studio.charts import COMPARISON_CHARTS, VERDICTS, figure
+from studio.charts import COMPARISON_CHARTS, VERDICTS
+from studio.figures import figure
 from studio.forms.comparisons import ComparisonForm, PromotionForm
 from studio.pages import endpoints
 from studio.pages.answers import Request, form_page, go, page

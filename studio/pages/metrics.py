@@ -14,7 +14,8 @@ from django.views.decorators.http import require_GET
 from endpoints import selectors
 from endpoints.telemetry.readings import Readings
 from endpoints.telemetry.windows import DEFAULT_RANGE, RANGES, range_named
-from studio.charts import CHARTS, LATENCY_SHORT, Chart, Palette, figure, table
+from studio.charts import CHARTS, LATENCY_SHORT, Chart, Palette
+from studio.figures import figure, table
 from studio.pages import deployments, endpoints
 from studio.pages.answers import Request, page
 from studio.templatetags.look import series_colour
