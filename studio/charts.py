@@ -177,10 +177,15 @@ def _network(readings: Readings, _: Palette) -> list[Trace]:
 
 def _by_instance(metric: str) -> Callable[[Readings, Palette], list[Trace]]:
     def traces(readings: Readings, _: Palette) -> list[Trace]:
-        found = _summed(METRICS[metric].lines(readings), "instanceId")
-        return [Trace(name, points, SERIES[at % len(SERIES)]) for at, (name, points) in enumerate(found.items())]
+        named = sorted((_place(line), line.points) for line in METRICS[metric].lines(readings))
+        return [Trace(name, points, SERIES[at % len(SERIES)]) for at, (name, points) in enumerate(named)]
 
     return traces
+
+
+def _place(line: Line) -> str:
+    """Which instance, and which of its disks."""
+    return " ".join(line.dimensions[name] for name in ("instanceId", "disk") if name in line.dimensions)
 
 
 def _used(metric: str) -> Callable[[Readings, Palette], list[Trace]]:
@@ -249,6 +254,16 @@ CHARTS = {
         Chart("time", "Model and gateway time", "where a request spends its time", "ms", _where_time_goes),
         Chart("rejected", "Rejected", "by the gateway, a minute, by reason", "/min", _rejected, is_bars=True),
         Chart("network", "Network", "bodies received and sent", "B/s", _network),
+    )
+}
+# Further ones, which are not drawn among the others: their numbers are in tables.
+TABLES = {
+    chart.key: chart
+    for chart in (
+        Chart("disk", "Disk", "of the space the instance may write to", "%", _used("DiskUtilization"), top=100),
+        Chart("gpu", "GPU", "of the GPUs the instance was given", "%", _used("GpuUtilizationPercentage"), top=100),
+        Chart("gpu-memory", "GPU memory", "of its GPUs", "%", _used("GpuMemoryUtilizationPercentage"), top=100),
+        Chart("gpu-energy", "GPU energy", "drawn in each step", "J", _by_instance("GpuEnergyJoules")),
     )
 }
 # The small one of the overview.

@@ -14,13 +14,13 @@ from django.views.decorators.http import require_GET
 from endpoints import selectors
 from endpoints.telemetry.readings import Readings
 from endpoints.telemetry.windows import DEFAULT_RANGE, RANGES, range_named
-from studio.charts import CHARTS, LATENCY_SHORT, Chart, Palette
+from studio.charts import CHARTS, LATENCY_SHORT, TABLES, Chart, Palette
 from studio.figures import figure, table
 from studio.pages import deployments, endpoints
 from studio.pages.answers import Request, page
 from studio.templatetags.look import series_colour
 
-ALL_CHARTS = {**CHARTS, LATENCY_SHORT.key: LATENCY_SHORT}
+ALL_CHARTS = {**CHARTS, **TABLES, LATENCY_SHORT.key: LATENCY_SHORT}
 FORMER = "var(--series-8)"  # of a deployment that is gone
 
 
@@ -50,6 +50,7 @@ def _panel(request: Request, endpoint: str, deployment: str) -> dict[str, object
     shown = request.GET.get("table", "")
     context: dict[str, object] = {
         "charts": CHARTS.values(),
+        "tables": TABLES.values(),
         "ranges": RANGES.values(),
         "chosen_range": chosen,
         "chosen_deployment": deployment,

@@ -15,11 +15,11 @@ from django.contrib.staticfiles import finders
 from django.urls import reverse
 from django.utils import timezone
 
-from endpoints.models import InstanceRollup, InstanceType, OnlineEndpoint, Operation
+from endpoints.models import DiskRollup, InstanceRollup, InstanceType, OnlineEndpoint, Operation
 from endpoints.telemetry.intake import take
 from studio.access.models import User
 from studio.access.roles import assign
-from studio.charts import CHARTS
+from studio.charts import CHARTS, TABLES
 from tests.pages import world
 from tests.pages.conftest import visiting
 from tests.pages.test_style import TOKENS
@@ -97,7 +97,7 @@ def test_one_deployments_charts_leave_the_others_out(olivia: User, busy: OnlineE
     assert not any(name.startswith("blue") for name in names)
 
 
-@pytest.mark.parametrize("chart", CHARTS)
+@pytest.mark.parametrize("chart", [*CHARTS, *TABLES])
 def test_every_chart_has_a_table_and_a_csv(chart: str, olivia: User, busy: OnlineEndpoint) -> None:
     client = visiting(olivia)
     page = client.get(reverse("endpoints:metrics", args=RISK), {"table": chart, "range": "15m"})
@@ -202,3 +202,15 @@ def test_the_most_and_the_least_in_use_are_drawn_and_listed(olivia: User, busy: 
     url = reverse("endpoints:metrics-csv", args=["diabetes-risk", "cpu"])
     text = visiting(olivia).get(f"{url}?range=15m").text
     assert "most" in text.splitlines()[0] and ",70,10" in text
+
+
+def test_how_full_disks_are_is_a_table_of_its_own_beside_the_charts(olivia: User, busy: OnlineEndpoint) -> None:
+    where = {"grain_s": 10, "start_s": int(time.time()) // 10 * 10 - 60, "endpoint": "diabetes-risk"}
+    used = {"samples": 2, "space": 6000, "peak_space": 5000, "peak_spare_space": 9000}
+    DiskRollup.objects.create(deployment="blue", instance="blue-1", disk="work", **where, **used)
+    client, address = visiting(olivia), reverse("endpoints:metrics", args=RISK)
+    assert "table=disk" in client.get(address).text
+    page = client.get(address, {"table": "disk", "range": "15m"}).text
+    assert ">blue-1 work, %</th>" in page
+    text = client.get(reverse("endpoints:metrics-csv", args=[*RISK, "disk"]), {"range": "15m"}).text
+    assert ",30,50,10" in text
