@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from endpoints.spec.loglines import LogFilter, LogLine, Source, follow, merge, read, tail
+from endpoints.spec.followed_logs import Source, follow
+from endpoints.spec.loglines import LogFilter, LogLine, merge, read, tail
 
 INFERENCE_SERVER = "inference-server"
 STORAGE_INITIALIZER = "storage-initializer"

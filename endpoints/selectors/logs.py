@@ -16,8 +16,9 @@ from endpoints.models import EnvironmentVersion, OnlineDeployment
 from endpoints.selectors.online import authorised_endpoint
 from endpoints.spec.dropped_logs import Dropped, dropped_of
 from endpoints.spec.errors import FieldError, Invalid
+from endpoints.spec.followed_logs import Source, follow
 from endpoints.spec.home import Home
-from endpoints.spec.loglines import LogFilter, LogLine, Source, follow, merge, read, tail
+from endpoints.spec.loglines import LogFilter, LogLine, merge, read, tail
 from studio.access import actions
 from studio.access.models import User
 from studio.access.policy import require

@@ -7,7 +7,8 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 
 from asgiref.sync import sync_to_async
 
-from endpoints.spec.loglines import EVERYTHING, Follower, LogFilter, LogLine, Source, merge, read, tail
+from endpoints.spec.followed_logs import Follower, Source
+from endpoints.spec.loglines import EVERYTHING, LogFilter, LogLine, merge, read, tail
 
 Sources = Callable[[], Sequence[Source]]
 

@@ -14,8 +14,9 @@ from django.http import StreamingHttpResponse
 
 from endpoints.models import EnvironmentVersion, OnlineDeployment, OnlineEndpoint
 from endpoints.selectors.logs import build_log_sources
+from endpoints.spec.followed_logs import Source
 from endpoints.spec.home import Home
-from endpoints.spec.loglines import LogFilter, LogLine, Source, format_line
+from endpoints.spec.loglines import LogFilter, LogLine, format_line
 from endpoints.telemetry.logs import Tailer, followers
 from studio.access.models import User
 from studio.pages import streams

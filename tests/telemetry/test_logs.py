@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-from endpoints.spec.loglines import LogFilter, LogLine, Source, format_line
+from endpoints.spec.followed_logs import Source
+from endpoints.spec.loglines import LogFilter, LogLine, format_line
 from endpoints.telemetry.logs import Followers, Tailer
 
 AT = datetime(2026, 1, 31, 12, 4, 17, 201000, tzinfo=UTC)
