@@ -1,7 +1,7 @@
 """Batches of counters from the gateways' stream into the finest rollups, each exactly once.
 
-A batch is read, added and noted by its id in one transaction, and only then removed from the stream: whoever is killed
-in between leaves it to the next reader, who knows its id. Gateways keep a batch until it has left the stream.
+A batch is added and noted by its id in one transaction, and only then removed from the stream (`endpoints.telemetry.
+streams`). Gateways keep a batch until it has left the stream.
 """
 
 from __future__ import annotations
@@ -10,13 +10,11 @@ import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import TypeAlias, cast
+from functools import partial
 
 import msgspec
 from django.conf import settings
-from django.db import DataError
 from redis import Redis
-from redis.exceptions import RedisError
 
 from endpoints.models import Rollout
 from endpoints.models.telemetry import (
@@ -31,13 +29,11 @@ from endpoints.spec.counters import STREAM, CounterBatch
 from endpoints.spec.histogram import Histogram
 from endpoints.telemetry.cells import Cell, Cells, add, slot_of
 from endpoints.telemetry.rollups import CLOSE_S, FINEST_S, TAKEN_WITHIN_S, add_close, add_finest, locked
+from endpoints.telemetry.streams import BatchStream, unseen
 
 logger = logging.getLogger(__name__)
 
-# Its id in the stream, and its fields.
-Entry: TypeAlias = tuple[bytes, dict[bytes, bytes]]
-
-READ_AT_ONCE = 500
+COUNTERS = BatchStream(STREAM, b"batch", 500, partial(msgspec.json.decode, type=CounterBatch), "counters")
 # A gateway sends a batch again for ten minutes at most, and keeps it on disk for ten more.
 RECEIPTS_KEPT = timedelta(hours=1)
 
@@ -49,52 +45,25 @@ def connect() -> Redis:
 
 def take_all(redis: Redis, *, now: datetime) -> int:
     """Take what the stream holds; returns how many batches were new. A Redis that is away means: later."""
-    taken = 0
-    try:
-        while entries := cast(list[Entry], redis.xrange(STREAM, count=READ_AT_ONCE)):
-            taken += take([fields.get(b"batch", b"") for _, fields in entries], now=now)
-            redis.xdel(STREAM, *(entry_id for entry_id, _ in entries))
-    except RedisError as error:
-        logger.debug("Counters stay where they are: %s", error)
-        return taken
-    # The stream is empty: what was noted long ago cannot come again.
-    CounterReceipt.objects.filter(taken_at__lt=now - RECEIPTS_KEPT).delete()
+    taken, is_empty = COUNTERS.drain(redis, partial(_take, now=now))
+    if is_empty:  # what was noted long ago cannot come again
+        CounterReceipt.objects.filter(taken_at__lt=now - RECEIPTS_KEPT).delete()
     return taken
 
 
 def take(encoded: Iterable[bytes], *, now: datetime) -> int:
-    """Add the batches that were not added before; returns how many.
-
-    A batch the database cannot hold is dropped and named: it must not keep the others waiting for ever.
-    """
-    batches = {batch.id: batch for batch in map(_decode, encoded) if batch is not None}
-    try:
-        return _take(batches, now=now)
-    except (DataError, OverflowError) as error:
-        if len(batches) > 1:
-            return sum(take([msgspec.json.encode(batch)], now=now) for batch in batches.values())
-        logger.error("The counters %s cannot be stored and are dropped: %s", *batches, error)
-        return 0
+    """Add the batches that were not added before; returns how many."""
+    return COUNTERS.take(encoded, partial(_take, now=now))
 
 
 def _take(batches: Mapping[str, CounterBatch], *, now: datetime) -> int:
     with locked():
-        known = set(CounterReceipt.objects.filter(pk__in=batches).values_list("pk", flat=True))
-        new = [batch for batch in batches.values() if batch.id not in known]
-        CounterReceipt.objects.bulk_create([CounterReceipt(batch_id=batch.id, taken_at=now) for batch in new])
+        new = unseen(batches, now=now)
         young = [batch for batch in new if _is_young(batch, now)]
         add_finest(cells_of(young))
         if young and (watched := watched_endpoints()):
             add_close(close_cells(young, watched))
     return len(new)
-
-
-def _decode(encoded: bytes) -> CounterBatch | None:
-    try:
-        return msgspec.json.decode(encoded, type=CounterBatch)
-    except msgspec.DecodeError as error:
-        logger.error("A batch of counters cannot be read and is dropped: %s", error)
-        return None
 
 
 def _is_young(batch: CounterBatch, now: datetime) -> bool:

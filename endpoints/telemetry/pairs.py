@@ -1,6 +1,6 @@
 """Pairs of answers from the gateways' stream: judged, counted, and the worst of them kept.
 
-A batch is counted once: its id is noted in the transaction that counts it. What comes from before a comparison began,
+A batch is counted once (`endpoints.telemetry.streams`). What comes from before a comparison began,
 or of another shadow, is dropped.
 """
 
@@ -11,14 +11,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import cast
+from functools import partial
 
 import msgspec
-from django.db import DataError
 from redis import Redis
-from redis.exceptions import RedisError
 
-from endpoints.models import Comparison, ComparisonExample, ComparisonRollup, CounterReceipt, DifferingField
+from endpoints.models import Comparison, ComparisonExample, ComparisonRollup, DifferingField
 from endpoints.spec.agreement import Kind, Verdict, judge, shown, storable
 from endpoints.spec.comparison import ComparisonSettings, settings_from
 from endpoints.spec.histogram import Histogram, bucket_of
@@ -26,13 +24,13 @@ from endpoints.spec.json_compare import Rules
 from endpoints.spec.pairs import STREAM, AnswerSeen, Pair, PairBatch
 from endpoints.telemetry.cells import Cell, Cells, add, slot_of
 from endpoints.telemetry.comparisons import SIZES_PER_UNIT
-from endpoints.telemetry.intake import Entry
 from endpoints.telemetry.packing import pack, unpack
 from endpoints.telemetry.rollups import FINEST_S, TAKEN_WITHIN_S, add_finest, locked
+from endpoints.telemetry.streams import BatchStream, unseen
 
 logger = logging.getLogger(__name__)
 
-READ_AT_ONCE = 8
+PAIRS = BatchStream(STREAM, b"pairs", 8, partial(msgspec.msgpack.decode, type=PairBatch), "pairs")
 MAX_FIELDS = 200  # told apart in one comparison; further ones are counted together
 MAX_PATH = 255
 LARGEST_SIZE = 1e9
@@ -50,29 +48,13 @@ class Judged:
 
 def take_all(redis: Redis, *, now: datetime) -> int:
     """Take what the stream holds; returns how many pairs were counted. A Redis that is away means: later."""
-    taken = 0
-    try:
-        while entries := cast(list[Entry], redis.xrange(STREAM, count=READ_AT_ONCE)):
-            taken += take([fields.get(b"pairs", b"") for _, fields in entries], now=now)
-            redis.xdel(STREAM, *(entry_id for entry_id, _ in entries))
-    except RedisError as error:
-        logger.debug("Pairs of answers stay where they are: %s", error)
-    return taken
+    counted, _ = PAIRS.drain(redis, partial(_take, now=now))
+    return counted
 
 
 def take(encoded: Iterable[bytes], *, now: datetime) -> int:
-    """Judge and count the batches that were not counted before; returns how many pairs.
-
-    A batch the database cannot hold is dropped and named: it must not keep the others waiting for ever.
-    """
-    batches = {batch.id: batch for batch in map(_decode, encoded) if batch is not None}
-    try:
-        return _take(batches, now=now)
-    except (DataError, OverflowError) as error:
-        if len(batches) > 1:
-            return sum(take([msgspec.msgpack.encode(batch)], now=now) for batch in batches.values())
-        logger.error("The pairs %s cannot be stored and are dropped: %s", *batches, error)
-        return 0
+    """Judge and count the batches that were not counted before; returns how many pairs."""
+    return PAIRS.take(encoded, partial(_take, now=now))
 
 
 def _take(batches: Mapping[str, PairBatch], *, now: datetime) -> int:
@@ -87,28 +69,18 @@ def _take(batches: Mapping[str, PairBatch], *, now: datetime) -> int:
     # Judging takes its time: it is done before anybody else is kept waiting.
     judged = {batch_id: _judge(batch, comparing) for batch_id, batch in batches.items()}
     with locked():
-        known = set(CounterReceipt.objects.filter(pk__in=batches).values_list("pk", flat=True))
-        new = [batch_id for batch_id in batches if batch_id not in known]
-        CounterReceipt.objects.bulk_create([CounterReceipt(batch_id=batch_id, taken_at=now) for batch_id in new])
+        new = unseen(batches, now=now)
         current = dict(Comparison.objects.filter(endpoint__name__in=names).values_list("pk", "started_at"))
         counted = [
             one
-            for batch_id in new
-            for one in judged[batch_id]
+            for batch in new
+            for one in judged[batch.id]
             if _is_of_now(one.pair, current.get(one.comparison.pk), now)
         ]
-        dropped = [item for batch_id in new for item in batches[batch_id].dropped.items()]
+        dropped = [item for batch in new for item in batch.dropped.items()]
         left_out = [(comparing[name][0], count) for name, count in dropped if name in comparing]
         _store(counted, left_out, {row.pk: chosen for row, chosen in comparing.values()}, now)
     return len(counted)
-
-
-def _decode(encoded: bytes) -> PairBatch | None:
-    try:
-        return msgspec.msgpack.decode(encoded, type=PairBatch)
-    except msgspec.DecodeError as error:
-        logger.error("A batch of pairs cannot be read and is dropped: %s", error)
-        return None
 
 
 def _judge(batch: PairBatch, comparing: dict[str, tuple[Comparison, ComparisonSettings]]) -> list[Judged]:
