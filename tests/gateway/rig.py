@@ -194,3 +194,10 @@ def header_of(answer: bytes, name: str) -> str | None:
 
 def error_of(answer: bytes) -> str:
     return str(msgspec.json.decode(answer.partition(b"\r\n\r\n")[2])["error"]["code"])
+
+
+def ask(rig: Rig, raw: bytes) -> bytes:
+    """The answer to a request that reaches no instance."""
+    client = rig.client()
+    client.send(raw)
+    return client.got()

@@ -3,21 +3,13 @@ from __future__ import annotations
 import pytest
 
 from endpoints.gateway.errors import Refusal
-from endpoints.spec.routes import Mirror, StickyKey
-from tests.gateway.rig import OK, Rig, deployment, endpoint, error_of, header_of, request, status_of
+from tests.gateway.rig import OK, Rig, ask, deployment, endpoint, error_of, header_of, request, status_of
 
 
 @pytest.fixture
 def served(rig: Rig) -> Rig:
     rig.publish(endpoint())
     return rig
-
-
-def ask(rig: Rig, raw: bytes) -> bytes:
-    """The answer to a request that reaches no instance."""
-    client = rig.client()
-    client.send(raw)
-    return client.got()
 
 
 def test_health_needs_no_key(rig: Rig) -> None:
@@ -279,170 +271,6 @@ def test_an_instance_that_was_set_aside_comes_back_after_a_probe(rig: Rig) -> No
     rig.loop.run_until_complete(failed._try())
     assert not failed.is_set_aside
     assert len(failed.idle) == 1
-
-
-def test_the_least_busy_instance_is_taken(rig: Rig) -> None:
-    rig.publish(endpoint(deployment(ports=(7001, 7002, 7003), max_concurrent_requests_per_instance=5)))
-    for _ in range(9):
-        rig.client().send(request())
-    assert sorted(one.port for one in rig.dialled) == [7001, 7001, 7001, 7002, 7002, 7002, 7003, 7003, 7003]
-
-
-def test_a_request_waits_for_an_instance_and_is_served_when_one_is_free(rig: Rig) -> None:
-    rig.publish(endpoint(deployment(max_queue_wait_ms=500)))
-    first, second = rig.client(), rig.client()
-    first.send(request(b"1"))
-    second.send(request(b"2"))
-    instance = rig.asked()
-    assert instance.asked().endswith(b"1")
-    instance.answer()
-    assert instance.asked().endswith(b"2")
-
-
-def test_a_request_that_waits_too_long_is_429(rig: Rig) -> None:
-    rig.publish(endpoint(deployment(max_queue_wait_ms=500)))
-    rig.client().send(request())
-    waiting = rig.client()
-    waiting.send(request())
-    rig.advance(0.4)
-    assert waiting.got() == b""
-    rig.advance(0.2)
-    answer = waiting.got()
-    assert (status_of(answer), error_of(answer)) == (429, "QueueWaitExceeded")
-
-
-def test_a_client_that_leaves_the_queue_frees_its_place(rig: Rig) -> None:
-    rig.publish(endpoint())
-    rig.client().send(request())
-    waiting = rig.client()
-    waiting.send(request())
-    waiting.leave()
-    third = rig.client()
-    third.send(request())
-    assert third.got() == b""
-    [live] = rig.plane.book.live
-    assert (live.deployments["blue"].tally.own, len(live.deployments["blue"].queue)) == (2, 1)
-
-
-def test_waiting_requests_move_to_instances_that_come_with_new_routes(rig: Rig) -> None:
-    rig.publish(endpoint())
-    rig.client().send(request(b"1"))
-    rig.client().send(request(b"2"))
-    rig.publish(endpoint(deployment(ports=(7001, 7002))))
-    rig.settle()
-    assert sorted(one.port for one in rig.dialled) == [7001, 7002]
-
-
-def test_a_removed_deployment_finishes_what_it_began(rig: Rig) -> None:
-    rig.publish(endpoint(deployment(), deployment("green", ports=(7002,))))
-    client = rig.client()
-    client.send(request())
-    instance = rig.asked()
-    rig.publish(endpoint(deployment("green", ports=(7002,))))
-    instance.answer()
-    assert status_of(client.got()) == 200
-    assert instance.transport.is_closed
-    client.send(request())
-    assert rig.dialled[-1].port == 7002
-
-
-def test_a_rate_limit_is_429_and_passes_with_time(rig: Rig) -> None:
-    rig.publish(endpoint(deployment(max_concurrent_requests_per_instance=100), requests_per_second=5))
-    answers = [ask(rig, request()) for _ in range(7)]
-    assert [status_of(answer) for answer in answers if answer] == [429, 429]
-    assert error_of(answers[-1]) == "RateLimited"
-    rig.advance(2)
-    assert ask(rig, request()) == b""
-
-
-def test_a_sticky_header_pins_and_keeps_the_weights(rig: Rig) -> None:
-    rig.publish(
-        endpoint(
-            deployment(),
-            deployment("green"),
-            traffic={"blue": 30, "green": 70},
-            sticky=StickyKey(kind="header", name="x-user"),
-        )
-    )
-    live = rig.plane.book.find("sample")
-    assert live is not None
-    chosen = {str(user): live.choose_for(str(user).encode()) for user in range(5000)}
-    assert all(live.choose_for(user.encode()) is found for user, found in chosen.items())
-    blues = sum(found is live.deployments["blue"] for found in chosen.values())
-    assert 1350 < blues < 1650
-
-
-def test_a_sticky_field_is_found_in_a_body_that_comes_in_pieces(rig: Rig) -> None:
-    rig.publish(
-        endpoint(
-            deployment(max_concurrent_requests_per_instance=99),
-            deployment("green", ports=(7002,), max_concurrent_requests_per_instance=99),
-            traffic={"blue": 50, "green": 50},
-            sticky=StickyKey(kind="json", name="user.id"),
-        )
-    )
-    raw = request(b'{"user": {"id": 7}, "data": []}')
-    for _ in range(10):
-        rig.client().send(raw[:-20], raw[-20:])
-    assert len({one.port for one in rig.dialled}) == 1
-    assert all(one.asked().endswith(raw[-31:]) for one in rig.dialled)
-
-
-def test_a_mirror_gets_a_copy_and_its_answer_is_dropped(rig: Rig) -> None:
-    rig.publish(
-        endpoint(deployment(), deployment("green", ports=(7002,)), mirror=Mirror(deployment="green", percent=100))
-    )
-    client = rig.client()
-    client.send(request(b"body"))
-    live, shadow = sorted(rig.dialled, key=lambda one: one.port)
-    original, copy = live.asked(), shadow.asked()
-    assert header_of(copy, "x-request-id") == header_of(original, "x-request-id")
-    assert copy.endswith(b"\r\n\r\nbody")
-    shadow.answer(b"HTTP/1.1 500 Oh\r\ncontent-length: 1\r\n\r\nx")
-    assert client.got() == b""
-    live.answer()
-    assert status_of(client.got()) == 200
-    counted = {(series.deployment, series.is_mirror): series for series in rig.counted()}
-    assert counted["blue", False].status == 200
-    assert (counted["green", True].status, counted["green", True].model_status) == (424, 500)
-
-
-def test_a_shadow_that_fails_or_hangs_harms_nobody(rig: Rig) -> None:
-    rig.publish(
-        endpoint(deployment(), deployment("green", ports=(7002,)), mirror=Mirror(deployment="green", percent=100))
-    )
-    rig.refused = {7002}
-    client = rig.client()
-    client.send(request())
-    rig.asked().answer()
-    assert status_of(client.got()) == 200
-    rig.refused = set()
-    client.send(request())
-    rig.dialled[0].answer()
-    assert status_of(client.got()) == 200
-    rig.advance(6)
-    assert {series.reason for series in rig.counted() if series.is_mirror} == {"InstanceUnreachable", "RequestTimeout"}
-
-
-def test_a_request_that_names_its_deployment_is_never_mirrored(rig: Rig) -> None:
-    rig.publish(
-        endpoint(deployment(), deployment("green", ports=(7002,)), mirror=Mirror(deployment="green", percent=100))
-    )
-    rig.client().send(request(headers=b"azureml-model-deployment: blue\r\n"))
-    assert [one.port for one in rig.dialled] == [7001]
-
-
-def test_chunked_uploads_are_mirrored_with_a_length(rig: Rig) -> None:
-    rig.publish(
-        endpoint(deployment(), deployment("green", ports=(7002,)), mirror=Mirror(deployment="green", percent=100))
-    )
-    chunked = request().replace(b"content-length: 2\r\n\r\n{}", b"transfer-encoding: chunked\r\n\r\n")
-    rig.client().send(chunked, b"2\r\nab\r\n", b"1\r\nc\r\n0\r\n\r\n")
-    live, shadow = sorted(rig.dialled, key=lambda one: one.port)
-    assert live.asked().endswith(b"2\r\nab\r\n1\r\nc\r\n0\r\n\r\n")
-    copy = shadow.asked()
-    assert header_of(copy, "content-length") == "3"
-    assert copy.endswith(b"\r\n\r\nabc")
 
 
 def test_cors_is_off_unless_origins_are_given(served: Rig) -> None:
