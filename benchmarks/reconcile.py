@@ -13,14 +13,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from endpoints.backends.base import InstanceTemplate
     from endpoints.backends.fake import FakeBackend
+    from endpoints.models import OnlineDeployment
 
 OUT = Path(__file__).parent / "out" / "reconcile.json"
 DEPLOYMENTS, FEW, INSTANCES = 1000, 100, 3
@@ -185,14 +187,13 @@ def prepare() -> Studio:
 
 def fill(studio: Studio, count: int) -> None:
     """Deployments that run whole, each on an endpoint of its own."""
-    from endpoints.backends.base import DeploymentRef, InstanceTemplate, Plan, Runtime, StartInstance
+    from endpoints.backends.base import InstanceTemplate, Runtime
     from endpoints.control import routes
     from endpoints.models import (
         DeploymentRevision,
         Environment,
         EnvironmentBuild,
         EnvironmentVersion,
-        Instance,
         OnlineDeployment,
         OnlineEndpoint,
     )
@@ -225,6 +226,15 @@ def fill(studio: Studio, count: int) -> None:
     DeploymentRevision.objects.bulk_create(
         [DeploymentRevision(deployment=one, number=1, spec=spec, environment_version=version) for one in deployments]
     )
+    _start(studio, deployments, template)
+    routes.publish()
+
+
+def _start(studio: Studio, deployments: Sequence[OnlineDeployment], template: InstanceTemplate) -> None:
+    """The instances of each deployment, running and recorded as ready."""
+    from endpoints.backends.base import DeploymentRef, Plan, StartInstance
+    from endpoints.models import Instance
+
     now, running = studio.clock.now(), []
     for one in deployments:
         reference = DeploymentRef(one.endpoint.name, one.name)
@@ -246,7 +256,6 @@ def fill(studio: Studio, count: int) -> None:
             for seen in studio.target.observe(reference)
         ]
     Instance.objects.bulk_create(running, batch_size=500)
-    routes.publish()
 
 
 if __name__ == "__main__":

@@ -105,7 +105,7 @@ class RuleForm(SlimForm):
         values = self.cleaned_data
         return "{metric} {operator} {threshold:g} {statistic} {window}".format(**values)
 
-    def rule(self) -> dict[str, Any]:
+    def document(self) -> dict[str, Any]:
         """As a rule of the document."""
         values = self.cleaned_data
         percent = "%" if values["is_percent"] else ""
@@ -135,6 +135,6 @@ class ScheduleForm(SlimForm):
         label="Count", required=False, min_value=0, help_text="How many it begins with; the minimum unless given."
     )
 
-    def schedule(self) -> dict[str, Any]:
+    def document(self) -> dict[str, Any]:
         """As a schedule of the document."""
         return {key: value for key, value in self.cleaned_data.items() if value is not None}

@@ -101,38 +101,26 @@ def limits(request: Request, endpoint: str, name: str) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 def rule_add(request: Request, endpoint: str, name: str) -> HttpResponse:
-    require(request.user, actions.DEPLOYMENTS_WRITE, endpoint)
-    form = RuleForm(request.POST if request.method == "POST" else None)
-    words = {
-        "title": f"A rule for {name}",
-        "intro": "Any rule that adds wins; instances are taken away only if all rules that do agree.",
-        "submit": "Add the rule",
-    }
-    return _form(
-        request,
-        (endpoint, name),
-        form,
-        words,
-        lambda policy: {**policy, "rules": [*policy.get("rules", ()), form.rule()]},
-    )
+    intro = "Any rule that adds wins; instances are taken away only if all rules that do agree."
+    return _add(request, (endpoint, name), "rule", RuleForm, intro)
 
 
 @require_http_methods(["GET", "POST"])
 def schedule_add(request: Request, endpoint: str, name: str) -> HttpResponse:
+    intro = "Other bounds on some days of the week. The first schedule that is on holds."
+    return _add(request, (endpoint, name), "schedule", ScheduleForm, intro)
+
+
+def _add(
+    request: Request, place: tuple[str, str], noun: str, form_class: type[RuleForm | ScheduleForm], intro: str
+) -> HttpResponse:
+    """One more at the end of the policy's rules or schedules."""
+    endpoint, name = place
     require(request.user, actions.DEPLOYMENTS_WRITE, endpoint)
-    form = ScheduleForm(request.POST if request.method == "POST" else None)
-    words = {
-        "title": f"A schedule for {name}",
-        "intro": "Other bounds on some days of the week. The first schedule that is on holds.",
-        "submit": "Add the schedule",
-    }
-    return _form(
-        request,
-        (endpoint, name),
-        form,
-        words,
-        lambda policy: {**policy, "schedules": [*policy.get("schedules", ()), form.schedule()]},
-    )
+    form = form_class(request.POST if request.method == "POST" else None)
+    words = {"title": f"A {noun} for {name}", "intro": intro, "submit": f"Add the {noun}"}
+    part = f"{noun}s"
+    return _form(request, place, form, words, lambda policy: {**policy, part: [*policy.get(part, ()), form.document()]})
 
 
 @require_POST

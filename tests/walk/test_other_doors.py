@@ -15,7 +15,7 @@ from endpoints import services
 from endpoints.cli.loader import Loader
 from endpoints.cli.program import Program
 from studio.schedule import RECURRING
-from tests.walk.verbs import INTERNAL, all_verbs
+from tests.walk.introspection import INTERNAL, all_verbs
 
 ROOT = Path(__file__).resolve().parents[2]
 # What people come through.

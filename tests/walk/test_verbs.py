@@ -11,7 +11,8 @@ from endpoints.models import Operation
 from endpoints.spec.errors import Forbidden, NotFound, SlipwayError
 from studio.access.models import AuditRecord
 from studio.access.policy import grants_of
-from tests.walk.verbs import INTERNAL, VERBS, Verb, all_verbs
+from tests.walk.introspection import INTERNAL, all_verbs
+from tests.walk.verbs import VERBS, Verb
 from tests.walk.world import ROLES, World, holds, taken_back
 
 
