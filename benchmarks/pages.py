@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +46,9 @@ def main() -> None:
 
 def measure(database: str) -> list[dict[str, Any]]:
     """Fill a database of its own, ask for the pages, and drop it again."""
-    import django
     from django.conf import settings
 
-    django.setup()
+    import_module("studio.asgi")  # the web process as it starts
     settings.ALLOWED_HOSTS = ["*"]
     from django.test.utils import setup_databases, teardown_databases
 

@@ -69,9 +69,10 @@ def outside_by_deployment(readings: Readings) -> ByDeployment:
     sums: dict[tuple[str, int], int] = defaultdict(int)
     for row in readings.durations:
         if row.model_latency:
-            sums[row.deployment, row.start_s] += sum_of(row.latency) - sum_of(row.model_latency)
+            sums[row.deployment, row.start_s] += sum_of(row.latency)
     asked = _merged(readings, model)
     found: ByDeployment = defaultdict(dict)
     for place, us in sums.items():
-        found[place[0]][place[1]] = max(us, 0) / asked[place].count / 1000
+        inside = asked[place]
+        found[place[0]][place[1]] = max(us - inside.sum_us, 0) / inside.count / 1000
     return found

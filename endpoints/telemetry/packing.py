@@ -6,7 +6,6 @@ Layout, little-endian: u8 bytes a count (1, 2, 4 or 8), u64 sum in µs, then n u
 from __future__ import annotations
 
 import struct
-from collections import defaultdict
 from collections.abc import Iterable
 
 from endpoints.spec.histogram import Histogram
@@ -62,17 +61,18 @@ def merged(packed: Iterable[bytes]) -> Histogram:
         buckets, counts = by_width.setdefault(width, ([], []))
         buckets.append(one[_HEAD.size : middle])
         counts.append(one[middle:])
-        histogram.sum_us += sum_of(one)
-    found: defaultdict[int, int] = defaultdict(int)
+        histogram.sum_us += int.from_bytes(one[1:9], "little")
+    found: list[int] = []  # by bucket: adding to a place of a list costs less than to one of a dictionary
     for width, (all_buckets, all_counts) in by_width.items():
         counts_together = b"".join(all_counts)
         number = len(counts_together) // width
         buckets_together = struct.unpack(f"<{number}H", b"".join(all_buckets))
+        found += [0] * (max(buckets_together) + 1 - len(found))
         for bucket, count in zip(
             buckets_together, struct.unpack(f"<{number}{_CODES[width]}", counts_together), strict=True
         ):
             found[bucket] += count
-    histogram.buckets = dict(found)
+    histogram.buckets = {bucket: count for bucket, count in enumerate(found) if count}
     return histogram
 
 

@@ -200,7 +200,7 @@ class Readings:
     def durations(self) -> list[Durations]:
         """How long requests of clients took that reached a deployment; the database cannot add these up."""
         rows = self._rows(TrafficRollup).filter(is_mirror=False).exclude(deployment="")
-        return [Durations(*row) for row in rows.values_list("step", "deployment", "latency", "model_latency")]
+        return list(map(Durations._make, rows.values_list("step", "deployment", "latency", "model_latency")))
 
     @cached_property
     def busy(self) -> list[Busy]:

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from endpoints.spec.histogram import Histogram
-from endpoints.telemetry.packing import add_packed, pack, unpack
+from endpoints.telemetry.packing import add_packed, merged, pack, unpack
 
 histograms = st.builds(
     Histogram,
@@ -24,6 +24,14 @@ def test_packed_histograms_merge_as_unpacked_ones_do(one: Histogram, other: Hist
     add_packed(pack(other), merged)
     one.merge(other)
     assert merged == one
+
+
+@given(st.lists(histograms, max_size=4))
+def test_many_are_merged_at_once_as_one_after_the_other(found: list[Histogram]) -> None:
+    whole = Histogram()
+    for each in found:
+        whole.merge(each)
+    assert merged(map(pack, found)) == whole
 
 
 def test_small_counts_take_one_byte_each() -> None:
