@@ -23,6 +23,7 @@ _GROUPS = {
     "monitor autoscale": "How many instances, when: by rules, by the week, to zero.",
     "monitor autoscale profile": "Other bounds on some days of the week.",
     "monitor autoscale rule": "When to add and take away instances.",
+    "monitor metrics": "What was measured at endpoints and deployments.",
     "model": "Trained models: files under a name and a version.",
     "online-deployment": "What runs behind an endpoint: a model, code, an environment and instances.",
     "loan": "Cores of the shared pool, lent to deployments for a time.",
@@ -101,6 +102,13 @@ _EXAMPLES = {
         (
             "slipway monitor autoscale profile create -n weekend --autoscale-name my-scaling "
             '--recurrence week sat sun --timezone "Pacific Standard Time" --min-count 2 --count 2 --max-count 2'
+        ),
+    ),
+    "monitor metrics list": (
+        "How busy the instances of a deployment are, and how full their disks",
+        (
+            "slipway monitor metrics list --resource my-endpoint/blue --offset 24h "
+            "--metrics CpuUtilizationPercentage DiskUtilization -o table"
         ),
     ),
     "online-deployment get-logs": (

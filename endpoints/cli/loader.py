@@ -11,10 +11,12 @@ from endpoints.cli.tables import (
     assets_table,
     comparison_table,
     decisions_table,
+    definitions_table,
     deployments_table,
     endpoints_table,
     examples_table,
     loans_table,
+    metrics_table,
     plan_table,
     policies_table,
     revisions_table,
@@ -36,9 +38,9 @@ _WORDS = (  # a line a letter, so that two changes rarely meet
     "idle-timeout image include-archived index instance "
     "key-type kind "
     "label lines list-defaults "
-    "max-count min-count mirror-traffic "
+    "max-count metrics min-count mirror-traffic "
     "name no-wait note "
-    "only-show-errors os-type output "
+    "offset only-show-errors os-type output "
     "path percent profile-name prune "
     "query "
     "recurrence remove request-file resource resource-group revision rollout "
@@ -79,6 +81,9 @@ class Loader(CLICommandsLoader):  # type: ignore[misc]
             group.command("revisions", "revisions", table_transformer=revisions_table)
             group.command("delete", "delete", confirmation="Delete the deployment?")
         self._autoscale()
+        with _group(self, "monitor metrics", "metrics", metrics_table) as group:
+            group.command("list", "list_")
+            group.command("list-definitions", "list_definitions", table_transformer=definitions_table)
         with _group(self, "", "planning", plan_table) as group:
             group.command("plan", "plan")
             group.command("apply", "apply")
@@ -166,6 +171,8 @@ class Loader(CLICommandsLoader):  # type: ignore[misc]
             flags.argument("note", options_list=["--note"], help="Why, for the history.")
         with ArgumentsContext(self, "monitor autoscale") as flags:
             _scaling(flags)
+        with ArgumentsContext(self, "monitor metrics") as flags:
+            _metrics(flags)
         with ArgumentsContext(self, "configure") as flags:
             flags.argument("defaults", options_list=["--defaults", "-d"], nargs="+", help="name=value pairs to save.")
             flags.argument("list_defaults", options_list=["--list-defaults", "-l"], help="Show what is saved.")
@@ -239,6 +246,15 @@ def _endpoint_2021(flags: Any) -> None:
     flags.argument("deployment", options_list=["--deployment", "-d"], help="One deployment of the endpoint.")
     flags.argument("deployment_file", help="A YAML document of that deployment alone.")
     flags.argument("endpoint_type", options_list=["--type", "-t"], help="online; there are no others here.")
+
+
+def _metrics(flags: Any) -> None:
+    flags.argument("endpoint_name", options_list=["--endpoint-name", "-e"], help="The endpoint.")
+    flags.argument(
+        "resource", options_list=["--resource"], help="A resource id, <endpoint>, or <endpoint>/<deployment>."
+    )
+    flags.argument("metrics", options_list=["--metrics"], nargs="+", help="Names of metrics, ten at most.")
+    flags.argument("offset", options_list=["--offset"], help="How far back: 15m, 1h, 6h, 24h, 7d or 30d.")
 
 
 def _scaling(flags: Any) -> None:

@@ -95,6 +95,27 @@ def loans_table(result: Rows) -> list[Row]:
     )
 
 
+def metrics_table(result: Mapping[str, Any]) -> list[Row]:
+    """A row for every line, with the newest value there is."""
+    return [
+        {
+            "Metric": metric["name"],
+            "Of": " ".join(f"{name}={value}" for name, value in line["dimensions"].items()),
+            "Last": next((f"{value:.4g}" for value in reversed(line["values"]) if value is not None), ""),
+            "Unit": metric["unit"],
+        }
+        for metric in result["metrics"]
+        for line in metric["series"]
+    ]
+
+
+def definitions_table(result: Rows) -> list[Row]:
+    return _rows(
+        result,
+        lambda metric: {"Name": metric.get("name"), "Unit": metric.get("unit"), "What": metric.get("description")},
+    )
+
+
 def settings_table(result: Rows) -> list[Row]:
     return _rows(
         result,

@@ -48,7 +48,7 @@ def test_the_list_of_long_flags_is_that_of_the_commands(studio: Any):
                     "online-endpoint comparison examples", "online-endpoint comparison promote",
                     "monitor autoscale create", "monitor autoscale update", "monitor autoscale decisions",
                     "monitor autoscale rule create", "monitor autoscale rule delete",
-                    "monitor autoscale profile create"):  # fmt: skip
+                    "monitor autoscale profile create", "monitor metrics list"):  # fmt: skip
         found |= _flags(command)
     assert found == LONG_FLAGS
 

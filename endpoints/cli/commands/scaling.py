@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from endpoints.cli.client import Json
 from endpoints.cli.failures import CommandFailed, StudioError, UsageError
+from endpoints.cli.resources import ID
 from endpoints.cli.session import Session, open_session
 from endpoints.spec.scaling_rules import BadRule, read_action, read_condition
 
-_ID = re.compile(r"/onlineEndpoints/(?P<endpoint>[^/]+)(?:/deployments/(?P<deployment>[^/]+))?/?$", re.IGNORECASE)
 Change = Callable[[dict[str, Any]], Mapping[str, Any]]
 
 
@@ -235,14 +234,14 @@ Place = tuple[str, str]
 
 def _is_endpoint(resource: str) -> bool:
     """Whether a resource means an endpoint rather than a deployment: by its id, or `<endpoint>` without a slash."""
-    match = _ID.search(resource)
+    match = ID.search(resource)
     return not match["deployment"] if match else "/" not in resource
 
 
 def _place(resource: str | None, endpoint_name: str | None) -> Place:
     """Endpoint and deployment of a resource id, of `<endpoint>/<deployment>`, or of two flags."""
     text = (resource or "").strip()
-    match = _ID.search(text)
+    match = ID.search(text)
     endpoint, deployment = (match["endpoint"], match["deployment"]) if match else (endpoint_name, text)
     if not match and text.count("/") == 1:
         endpoint, deployment = text.split("/")
