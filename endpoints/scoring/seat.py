@@ -27,7 +27,7 @@ from .wire import INLINE_BYTES, WINDOW_BYTES, Frame, FrameReader, Offer
 logger = logging.getLogger("azmlinfsrv")
 
 RECEIVE_BYTES = 128 * 1024
-HOLD_S = 0.00025
+HOLD_S = 0.0005
 
 
 class Work(NamedTuple):

@@ -12,7 +12,7 @@ from typing import Callable
 
 from .watchdog import Watchdog
 
-TICK_S = 0.004
+TICK_S = 0.01
 PULSE_S = 1.0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -100,7 +101,8 @@ def studio(tmp_path: Path) -> Iterator[Processes]:
     for name in list(processes.running):
         processes.kill(name)
     for process in processes.processes():
-        process.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):  # it ended by itself meanwhile
+            process.kill()
 
 
 def all_are(studio: Processes, state: str) -> bool:

@@ -21,7 +21,7 @@ from endpoints.spec.routes import DeploymentRoute, EndpointRoute, InstanceRoute,
 from tests.gateway.rig import endpoint
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 def free_port() -> int:
@@ -116,7 +116,7 @@ class LiveGateway:
 
     def workers(self) -> list[int]:
         found = httpx.get(f"http://127.0.0.1:{self.admin_port}/healthz", timeout=2).json()
-        return [int(pid) for pid in found["workers"]]
+        return [int(pid) for pid in found.get("workers", ())]  # none yet while it starts
 
     def metrics(self) -> str:
         return httpx.get(f"http://127.0.0.1:{self.admin_port}/metrics", timeout=2).text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
 import time
@@ -65,6 +66,7 @@ class Front:
                 next_sweep = now + SWEEP_S
                 self._clients.sweep(now)
                 self._report_silence(now)
+                self._give_back()
             if not self.is_stopping:
                 continue
             if deadline is None:
@@ -225,6 +227,13 @@ class Front:
             logger.error("%s Its stacks follow.", SILENT % (pid, seconds))
             with suppress(OSError):
                 os.kill(pid, STACKS_SIGNAL)
+
+    def _give_back(self) -> None:
+        """Long bodies have passed: without this the C library may keep what they took as long as the front lives."""
+        if self._links.has_passed_long:
+            self._links.has_passed_long = False
+            with suppress(OSError, AttributeError):  # another C library
+                ctypes.CDLL(None).malloc_trim(0)
 
     def open(self) -> None:
         """Somebody is there to answer."""

@@ -63,6 +63,7 @@ class Links:
         self._rendezvous = rendezvous
         self._links: Dict[int, Link] = {}
         self._dirty: List[Link] = []
+        self.has_passed_long = False  # a body of several packets
         self.find: Callable[[int], Optional[Link]] = self._links.get
         rendezvous.listener.setblocking(False)
         poller.watch(rendezvous.listener.fileno())
@@ -117,6 +118,7 @@ class Links:
                 body,
             )
             if is_long:
+                self.has_passed_long = True
                 self._pack(link, is_batch=is_batch)
                 self.put(link, wire.encode(wire.LONG_CALL, is_batch, fields, size))
                 for part in request.parts:
