@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -19,6 +19,14 @@ class BuildFailed(Exception):
 
 class BuildCanceled(Exception):
     """The caller asked to stop; nothing that looks finished is left."""
+
+
+@dataclass
+class Told:
+    """What is to be known of a build under way besides its log. bases: the images it began from."""
+
+    bases: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

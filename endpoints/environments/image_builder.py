@@ -15,7 +15,6 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ from docker.types import Mount
 from endpoints.assets import AssetStore, MissingAsset
 from endpoints.environments.build_container import ended_if, lines_of
 from endpoints.environments.build_lock import build_lock
-from endpoints.environments.builds import BuildCanceled, BuildFailed, BuildResult
+from endpoints.environments.builds import BuildCanceled, BuildFailed, BuildResult, Told
 from endpoints.environments.image_context import build_context
 from endpoints.environments.image_map import ImageMap, image_map
 from endpoints.environments.image_origin import LABEL as MADE_OF
@@ -73,14 +72,6 @@ fi
 # Of the host's environment only what concerns package indexes; paths of the host mean nothing in the container.
 _LENT = ("UV_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy")
 _NOT_LENT = {"UV_CACHE_DIR", "UV_LINK_MODE", "UV_PYTHON_INSTALL_DIR", "UV_CONFIG_FILE", "UV_PROJECT_ENVIRONMENT"}
-
-
-@dataclass
-class Told:
-    """What is to be known of a build besides its log. bases: the images it began from."""
-
-    bases: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
 
 
 class ImageBuilder:

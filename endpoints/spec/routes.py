@@ -6,12 +6,13 @@ JSON on the wire and on disk; unknown fields are ignored so that an older gatewa
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 CHANNEL = "slipway:routes"  # the Redis key that holds the newest table, and the channel that tells of a new one
 MAX_PAYLOAD_BYTES = 100 * 1024 * 1024  # contract B23
+Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]  # what a float holds exactly: the gateway reckons with floats
 
 
 class InstanceRoute(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,15 +20,15 @@ class InstanceRoute(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     host: str
-    port: int
+    port: Count
 
 
 class HoldRules(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Requests held while a deployment that sleeps wakes up: how many, of how many bytes together, for how long."""
 
-    requests: int = 200
-    bytes: int = 32 * 1024 * 1024
-    timeout_ms: int = 120_000
+    requests: Count = 200
+    bytes: Count = 32 * 1024 * 1024
+    timeout_ms: Count = 120_000
 
 
 class DeploymentRoute(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -39,12 +40,12 @@ class DeploymentRoute(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
 
     name: str
     instances: tuple[InstanceRoute, ...] = ()
-    max_concurrent_requests_per_instance: int = 1
-    request_timeout_ms: int = 5000
-    max_queue_wait_ms: int = 500
+    max_concurrent_requests_per_instance: Count = 1
+    request_timeout_ms: Count = 5000
+    max_queue_wait_ms: Count = 500
     is_retry_allowed: bool = True
     scoring_path: str = "/score"
-    revision: int = 0
+    revision: Count = 0
     stopped: str = ""
     hold: HoldRules | None = None
     trouble: str = ""
@@ -53,8 +54,8 @@ class DeploymentRoute(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """Which mirrored requests have both their answers kept: a share of them, and so many a second at most."""
 
-    sample_percent: int
-    max_per_second: int
+    sample_percent: Count
+    max_per_second: Count
     keeps_requests: bool
 
 
@@ -62,7 +63,7 @@ class Mirror(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A copy of `percent` (1 to 100) of live requests goes to `deployment`."""
 
     deployment: str
-    percent: int
+    percent: Count
     comparison: Comparison | None = None
 
 
@@ -94,27 +95,27 @@ class EndpointRoute(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     auth_mode: Literal["key", "aml_token", "aad_token"] = "key"
     key_digests: tuple[str, ...] = ()
     token: TokenRules | None = None
-    traffic: dict[str, int] = {}
+    traffic: dict[str, Count] = {}
     mirror: Mirror | None = None
     sticky: StickyKey | None = None
     deployments: dict[str, DeploymentRoute] = {}
     cors_origins: tuple[str, ...] = ()
-    max_payload_bytes: int = MAX_PAYLOAD_BYTES
-    requests_per_second: int = 0  # 0: no limit
-    bytes_per_second: int = 0  # of requests and answers together; 0: no limit
+    max_payload_bytes: Count = MAX_PAYLOAD_BYTES
+    requests_per_second: Count = 0  # 0: no limit
+    bytes_per_second: Count = 0  # of requests and answers together; 0: no limit
 
 
 class ConnectionLimits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Of clients' connections at all processes of a gateway together; 0: no limit."""
 
-    active: int = 0
-    new_per_second: int = 0
+    active: Count = 0
+    new_per_second: Count = 0
 
 
 class RouteTable(msgspec.Struct, frozen=True, kw_only=True):
     """Everything. `version` grows with every publication; `domain` serves `<endpoint>.<domain>` too."""
 
-    version: int
+    version: Count
     endpoints: dict[str, EndpointRoute]
     domain: str = ""
     connections: ConnectionLimits = ConnectionLimits()

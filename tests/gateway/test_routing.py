@@ -86,6 +86,8 @@ BAD_TABLES = {
     "a path with a space": (
         b'{"version":1,"endpoints":{"a":{"name":"a","deployments":{"b":{"name":"b","scoring_path":"/a b"}}}}}'
     ),
+    "a number no float holds": b'{"version":1,"endpoints":{"a":{"name":"a","bytes_per_second":1%s}}}' % (b"0" * 400),
+    "a rate below nothing": b'{"version":1,"endpoints":{"a":{"name":"a","requests_per_second":-1}}}',
     "nested too deeply": b"[" * 100_000,
 }
 
