@@ -224,10 +224,8 @@ class Scorer:
     def _log(self, call: Call, status: int, length: Union[int, str]) -> None:
         if self._log_request is None:
             return
-        line = call.request.line
-        target = line.route + "?" + line.query if line.query else line.route
         took_ms = (time.perf_counter() - call.received_at) * 1000
-        self._log_request("%s %s %d %.3fms %s" % (line.method, target, status, took_ms, length), call.request_id)
+        self._log_request("%s %d %.3fms %s" % (call.request.line.shown, status, took_ms, length), call.request_id)
 
 
 def is_async(function: Callable[..., Any]) -> bool:

@@ -99,9 +99,8 @@ class Routes:
         return HttpResponse(200, [("Content-Type", JSON), (FAILED, "False")], body)
 
     def _finish(self, request: HttpRequest, ids: Ids, response: HttpResponse, now: float) -> HttpResponse:
-        target = request.route + "?" + request.query if request.query else request.route
         took_ms = (time.perf_counter() - now) * 1000
-        line = "%s %s %d %.3fms %d" % (request.method, target, response.status, took_ms, len(response.body))
+        line = "%s %d %.3fms %d" % (request.line.shown, response.status, took_ms, len(response.body))
         self._log.line(logging.INFO, line, ids.request_id)
         return self._dress(request, ids, response)
 

@@ -29,9 +29,9 @@ class BadRequest(Exception):
 
 
 class RequestLine:
-    """method, target as sent, the decoded path, the query string as sent."""
+    """method, target as sent, the decoded path, the query string as sent; `shown`: for log lines."""
 
-    __slots__ = ("is_http10", "method", "query", "route", "target")
+    __slots__ = ("is_http10", "method", "query", "route", "shown", "target")
 
     def __init__(self, method: str, target: str, *, is_http10: bool) -> None:
         self.method = method
@@ -41,6 +41,7 @@ class RequestLine:
         if "%" in path:
             path = unquote_to_bytes(path).decode("utf-8", "replace")
         self.route = "/" + path.lstrip("/") if path != "*" else path
+        self.shown = "%s %s?%s" % (method, self.route, self.query) if self.query else method + " " + self.route
 
 
 def parse_request_line(raw: bytes) -> RequestLine:
