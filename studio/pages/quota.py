@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from endpoints import selectors, services
 from endpoints.selectors import DeploymentUsage, FamilyUsage, LimitUsage
 from endpoints.spec.errors import Invalid
-from endpoints.spec.studio_settings import SETTINGS
+from endpoints.spec.studio_settings import SETTINGS, Setting
 from studio.access import actions
 from studio.access.models import User
 from studio.access.policy import grants_of, require
@@ -62,7 +62,7 @@ class FamilyRow:
 
 @dataclass(frozen=True, slots=True)
 class LimitRow:
-    title: str
+    setting: Setting
     usage: LimitUsage
 
     @property
@@ -110,7 +110,7 @@ def _context(user: User, usages: list[FamilyUsage], form: LimitsForm | None, *, 
         "what_if_form": WhatIfForm(types=[row.name for row in types]),
         "requests": list(selectors.quota_requests(user)[:10]),
         "changes": list(selectors.quota_history(user)[:SHOWN_CHANGES]),
-        "limits": [LimitRow(SETTINGS[one.name].title, one) for one in selectors.limits_usage(user)],
+        "limits": [LimitRow(SETTINGS[one.name], one) for one in selectors.limits_usage(user)],
         "type_count": len(types),
         "pools": [usage for usage in usages if usage.pool_cores or usage.lent_cores],
         "loans": list(selectors.loans_for(user)[:SHOWN_LOANS]),

@@ -55,6 +55,12 @@ def test_one_bad_limit_saves_none(olivia: User) -> None:
     assert not QuotaChange.objects.exists()
 
 
+def test_limits_of_the_workspace_say_their_unit_and_where_there_is_none(olivia: User) -> None:
+    page = " ".join(visiting(olivia).get(reverse("quota")).text.split())
+    assert "<td>Connections open at a gateway</td>" in page and '<td class="num">no limit</td>' in page
+    assert '180,000 <span class="hint">ms</span>' in page
+
+
 def test_a_member_sees_limits_and_cannot_set_them(mara: User) -> None:
     page = visiting(mara).get(reverse("quota"))
     assert "Save limits" not in page.text and 'name="limit-DSv2"' not in page.text
