@@ -6,16 +6,18 @@ import asyncio
 import resource
 import socket
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median, quantiles
 
-from benchmarks.data_plane.load import drive
+from benchmarks.data_plane.load import Run, drive
 from benchmarks.data_plane.peers import Gateway, Peer
 
 ENDPOINTS = 5000
 CHANGES = 100
 IDLE_CONNECTIONS = 10_000
-HALF_LOAD_CONNECTIONS = 64
+BURST_CONNECTIONS = 64
+FEW_CONNECTIONS = (1, 2, 3, 4, 6, 8)
 _REQUEST = b"POST /%b/score HTTP/1.1\r\nhost: g\r\nauthorization: Bearer the-key\r\ncontent-length: 2\r\n\r\n{}"
 Row = dict[str, object]
 
@@ -25,22 +27,31 @@ def _row(what: str, value: float, target: float, better: str) -> Row:
 
 
 def added_latency(upstream: Peer, nginx: Peer, gateway: Gateway, *, seconds: float, runs: int) -> list[Row]:
-    """p99 through the gateway at half of its full rate, less the upstream's own at that rate."""
-    full = median(drive(gateway, connections=HALF_LOAD_CONNECTIONS, seconds=seconds).rate for _ in range(3))
-    pause_ms = HALF_LOAD_CONNECTIONS / (full / 2) * 1000
-    p99: dict[str, list[float]] = {"upstream": [], "nginx": [], "gateway": []}
-    rate = 0.0
+    """p99 through the gateway at half of its full rate, less the upstream's own.
+
+    Half the rate is what few enough connections make that do not pause. With pauses wrk comes in bursts, for it counts
+    them in whole milliseconds: that is printed too, for it shows what waiting behind one's own burst costs.
+    """
+    peers = (upstream, nginx, gateway)
+    full = median(drive(gateway, connections=BURST_CONNECTIONS, seconds=seconds).rate for _ in range(3))
+    few = next((n for n in FEW_CONNECTIONS if drive(gateway, connections=n, seconds=seconds).rate >= full / 2), 8)
+    steady = _p99(peers, connections=few, seconds=seconds, runs=runs)
+    _p99(peers, connections=BURST_CONNECTIONS, seconds=seconds, runs=runs, pause_ms=BURST_CONNECTIONS / full * 2000)
+    return [_row("p99 added at half load, ms", steady["gateway"] - steady["upstream"], 1.0, "lower")]
+
+
+def _p99(
+    peers: Sequence[Peer], *, connections: int, seconds: float, runs: int, pause_ms: float = 0
+) -> dict[str, float]:
+    """The median of each peer's, in alternating runs."""
+    found: dict[str, list[Run]] = {peer.name: [] for peer in peers}
     for _ in range(runs):
-        for peer in (upstream, nginx, gateway):
-            run = drive(peer, connections=HALF_LOAD_CONNECTIONS, seconds=seconds, pause_ms=pause_ms)
-            p99[peer.name].append(run.p99_ms)
-            rate = run.rate
-    middle = {name: median(values) for name, values in p99.items()}
-    print(
-        f"   half load ({rate:.0f} of {full:.0f} requests/s): p99 "
-        + ", ".join(f"{n} {v:.3f} ms" for n, v in middle.items())
-    )
-    return [_row("p99 added at half load, ms", middle["gateway"] - middle["upstream"], 1.0, "lower")]
+        for peer in peers:
+            found[peer.name].append(drive(peer, connections=connections, seconds=seconds, pause_ms=pause_ms))
+    middle = {name: median(run.p99_ms for run in taken) for name, taken in found.items()}
+    told = [f"{name} {middle[name]:.3f} ms at {median(run.rate for run in found[name]):.0f}/s" for name in found]
+    print(f"   {connections} connections{f', pauses of {pause_ms:.1f} ms' if pause_ms else ''}: p99 {', '.join(told)}")
+    return middle
 
 
 def many_endpoints(root: Path, upstream: Peer, *, seconds: float, runs: int) -> list[Row]:
