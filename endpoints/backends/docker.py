@@ -279,6 +279,8 @@ class DockerBackend:
         if stop and (state == "exited" or self._now() >= stop.deadline):
             self._finish(deployment, labels["slipway.instance"])
             return None
+        if not stop and state == "created" and not attributes["State"].get("Error"):
+            return None  # whoever made it died before starting it, or is about to: not there yet, so it can be started
         return docker_container.observed(
             attributes,
             run=folder / "run",
