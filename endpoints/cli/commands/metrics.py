@@ -6,7 +6,7 @@ from typing import Any
 
 from endpoints.cli.client import Json
 from endpoints.cli.failures import UsageError
-from endpoints.cli.resources import ID
+from endpoints.cli.resources import Place, place_of
 from endpoints.cli.session import open_session
 
 
@@ -35,15 +35,9 @@ def _asked(resource: str | None, endpoint_name: str | None, **query: str) -> Jso
         return found
 
 
-def _measured(resource: str | None, endpoint_name: str | None) -> tuple[str, str]:
-    """The endpoint and, where one is meant, its deployment: of a resource id, of plain names, or of two flags."""
-    text = (resource or "").strip()
-    if match := ID.search(text):
-        endpoint, deployment = match["endpoint"], match["deployment"] or ""
-    elif endpoint_name and "/" not in text:
-        endpoint, deployment = endpoint_name, text
-    else:
-        endpoint, _, deployment = text.partition("/")
-    if not endpoint or "/" in deployment:
+def _measured(resource: str | None, endpoint_name: str | None) -> Place:
+    """The endpoint and, where one is meant, its deployment."""
+    place = place_of(resource, endpoint_name)
+    if not place.endpoint or "/" in place.deployment:
         raise UsageError("--resource names what was measured: a resource id, <endpoint>, or <endpoint>/<deployment>.")
-    return endpoint.lower(), deployment.lower()
+    return place

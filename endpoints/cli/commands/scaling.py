@@ -7,7 +7,7 @@ from typing import Any
 
 from endpoints.cli.client import Json
 from endpoints.cli.failures import CommandFailed, StudioError, UsageError
-from endpoints.cli.resources import ID
+from endpoints.cli.resources import ID, Place, place_of
 from endpoints.cli.session import Session, open_session
 from endpoints.spec.scaling_rules import BadRule, read_action, read_condition
 
@@ -229,8 +229,6 @@ def profile_delete(autoscale_name: str, name: str) -> Json:
 
 # Finding -------------------------------------------------------------------------------------------------------
 
-Place = tuple[str, str]
-
 
 def _is_endpoint(resource: str) -> bool:
     """Whether a resource means an endpoint rather than a deployment: by its id, or `<endpoint>` without a slash."""
@@ -239,17 +237,13 @@ def _is_endpoint(resource: str) -> bool:
 
 
 def _place(resource: str | None, endpoint_name: str | None) -> Place:
-    """Endpoint and deployment of a resource id, of `<endpoint>/<deployment>`, or of two flags."""
-    text = (resource or "").strip()
-    match = ID.search(text)
-    endpoint, deployment = (match["endpoint"], match["deployment"]) if match else (endpoint_name, text)
-    if not match and text.count("/") == 1:
-        endpoint, deployment = text.split("/")
-    if not endpoint or not deployment or "/" in deployment:
+    """Of a deployment."""
+    place = place_of(resource, endpoint_name)
+    if not place.endpoint or not place.deployment or "/" in place.deployment:
         raise UsageError(
             "--resource names a deployment: its resource id, <endpoint>/<deployment>, or a name beside --endpoint-name."
         )
-    return endpoint.lower(), deployment.lower()
+    return place
 
 
 def _find(session: Session, name: str | None, resource: str | None, endpoint_name: str | None) -> Place:
@@ -263,7 +257,7 @@ def _find(session: Session, name: str | None, resource: str | None, endpoint_nam
     if len(found) > 1:
         places = ", ".join(f"{each['endpoint_name']}/{each['deployment_name']}" for each in found)
         raise CommandFailed(f"Several policies are named '{name}' ({places}); use --resource.")
-    return found[0]["endpoint_name"], found[0]["deployment_name"]
+    return Place(found[0]["endpoint_name"], found[0]["deployment_name"])
 
 
 def _scaling(place: Place) -> tuple[str, ...]:
