@@ -126,25 +126,18 @@ def rate_limited(per_second: int) -> Refusal:
 
 
 def too_many_connections(active: int) -> Refusal:
-    return Refusal(
-        429,
-        "TooManyConnections",
-        f"{active} connections are open, which is this gateway's limit (active_connections). Use connections again "
-        "rather than opening one for each request, or try again later.",
-        retry_after=1,
-        is_final=True,
-    )
+    what = f"{active} connections are open, which is this gateway's limit (active_connections)."
+    return _connection_refused("TooManyConnections", what)
 
 
 def too_many_new_connections(per_second: int) -> Refusal:
-    return Refusal(
-        429,
-        "TooManyNewConnections",
-        f"This gateway accepts {per_second} new connections a second (new_connections_per_second). Use connections "
-        "again rather than opening one for each request, or try again later.",
-        retry_after=1,
-        is_final=True,
-    )
+    what = f"This gateway accepts {per_second} new connections a second (new_connections_per_second)."
+    return _connection_refused("TooManyNewConnections", what)
+
+
+def _connection_refused(code: str, what: str) -> Refusal:
+    advice = "Use connections again rather than opening one for each request, or try again later."
+    return Refusal(429, code, f"{what} {advice}", retry_after=1, is_final=True)
 
 
 def internal(request_id: str) -> Refusal:

@@ -127,6 +127,11 @@ class RequestHead:
         self.prefix_for: object = None
 
 
+def means_health(head: RequestHead) -> bool:
+    """Whether it asks how the gateway itself is."""
+    return head.target.partition(b"?")[0] == HEALTH_PATH
+
+
 def parse_request_head(raw: bytes) -> RequestHead:
     """Read a whole head, from the method to the empty line. Raises Refusal."""
     line = _REQUEST_LINE.match(raw)

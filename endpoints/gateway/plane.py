@@ -20,7 +20,7 @@ from endpoints.gateway.holding import Holding
 from endpoints.gateway.instances import Dialer
 from endpoints.gateway.mirror import Shadow
 from endpoints.gateway.pairing import Mirroring, Pairs
-from endpoints.gateway.parsing import HEALTH_PATH
+from endpoints.gateway.parsing import means_health
 from endpoints.gateway.request_ids import RequestIds
 from endpoints.gateway.routing import Deployment, RouteBook
 from endpoints.gateway.wheel import TICK_SECONDS, TimerWheel
@@ -219,7 +219,7 @@ class DataPlane:
 
     def answer_own_path(self, exchange: Answering) -> None:
         """Requests that mean no endpoint: health. Raises Refusal for the rest."""
-        if exchange.head.target.partition(b"?")[0] != HEALTH_PATH:
+        if not means_health(exchange.head):
             raise errors.no_endpoint(exchange.head.endpoint_name)
         body = b'{"status": "ok", "routes_version": %d}' % self.book.table.version
         exchange.answer(200, b"\r\ncontent-type: application/json\r\ncache-control: no-store", body)

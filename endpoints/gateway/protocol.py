@@ -13,7 +13,7 @@ from endpoints.gateway.chunked import BadChunk, ChunkedDecoder
 from endpoints.gateway.errors import Refusal, malformed
 from endpoints.gateway.exchange import Exchange
 from endpoints.gateway.flow import PIPELINED, UNREAD
-from endpoints.gateway.parsing import HEALTH_PATH, MAX_HEAD_BYTES, RequestHead, parse_request_head
+from endpoints.gateway.parsing import MAX_HEAD_BYTES, RequestHead, means_health, parse_request_head
 from endpoints.gateway.rendering import CONTINUE, status_line
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ class ClientConnection:
                 else:
                     self.refuse(refusal)
                 return
-            if self.refusal is not None and head.target.partition(b"?")[0] != HEALTH_PATH:
+            if self.refusal is not None and not means_health(head):
                 self.refuse(self.refusal)
                 return
             plane.inherit(head, self._last_head)
