@@ -115,7 +115,7 @@ class DockerBackend:
                 )
             )
         container = self._container(start.instance_id) or self._made(deployment, start)
-        if container.status == "created" and not container.attrs["State"].get("Error"):
+        if docker_container.is_unstarted(container.attrs):
             # What the runtime refuses is kept in the container's state, where `observe` finds it.
             with contextlib.suppress(APIError):
                 container.start()
@@ -279,7 +279,7 @@ class DockerBackend:
         if stop and (state == "exited" or self._now() >= stop.deadline):
             self._finish(deployment, labels["slipway.instance"])
             return None
-        if not stop and state == "created" and not attributes["State"].get("Error"):
+        if not stop and docker_container.is_unstarted(attributes):
             return None  # whoever made it died before starting it, or is about to: not there yet, so it can be started
         return docker_container.observed(
             attributes,

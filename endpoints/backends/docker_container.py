@@ -135,6 +135,12 @@ def _shared(template: InstanceTemplate, places: Places) -> list[Mount]:
 # What the engine says -------------------------------------------------------------------------------------------
 
 
+def is_unstarted(attributes: Mapping[str, Any]) -> bool:
+    """Whether it was made and nobody has started it: what the runtime refused to start is kept as an error instead."""
+    state = attributes["State"]
+    return state["Status"] == "created" and not state.get("Error")
+
+
 def observed(
     attributes: Mapping[str, Any], *, run: Path, is_stopping: bool, console: Callable[[], Sequence[str]]
 ) -> ObservedInstance:
@@ -155,7 +161,7 @@ def observed(
         "started_at": _moment(attributes["Created"]),
         "restarts": status.restarts,
     }
-    if is_alive or (state["Status"] == "created" and not state.get("Error")):
+    if is_alive or is_unstarted(attributes):
         phase = Phase.STOPPING if is_stopping else REPORTED.get(status.phase, Phase.STARTING)
         host, port = _published(attributes, status.port) or (_address(attributes), status.port)
         return ObservedInstance(

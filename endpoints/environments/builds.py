@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -27,6 +28,11 @@ class Told:
 
     bases: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+
+    def warn(self, text: str, say: Callable[..., None]) -> None:
+        """Note it, and say it in the log."""
+        self.warnings.append(text)
+        say(text, "WARNING")
 
 
 @dataclass(frozen=True, slots=True)

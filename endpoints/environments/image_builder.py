@@ -181,8 +181,7 @@ class ImageBuilder:
         python_used = next(line.split()[1] for line in reversed(lines) if line.startswith("slipway-python "))
         if "slipway-python-missing" in lines:
             wanted = shown_version(recipe.python)
-            told.warnings.append(f"Python {wanted} is not in the image {base}; Python {python_used} is used instead.")
-            say(told.warnings[-1], "WARNING")
+            told.warn(f"Python {wanted} is not in the image {base}; Python {python_used} is used instead.", say)
         record = {"python_requested": shown_version(recipe.python), "python_used": python_used, **vars(told)}
         image = self._commit(key, {**record, "seconds": round(time.monotonic() - began, 3)}, origin.made_of)
         say(f"Built in {time.monotonic() - began:.1f} s with Python {python_used}.")
@@ -202,8 +201,7 @@ class ImageBuilder:
     ) -> BuildResult:
         """An image with a server of its own under our name: nothing of ours enters it."""
         if not recipe.is_bare:
-            told.warnings.append("The image brings its own server: the packages beside it are not installed into it.")
-            say(told.warnings[-1], "WARNING")
+            told.warn("The image brings its own server: the packages beside it are not installed into it.", say)
         record = {**vars(told), "seconds": round(time.monotonic() - began, 3)}
         self.client.images.build(
             fileobj=io.BytesIO(f"FROM {base}\n".encode()),
@@ -249,8 +247,7 @@ class ImageBuilder:
             return wanted
         stand_in = self._images.stand_in(wanted)
         if stand_in and self._has(stand_in):
-            told.warnings.append(f"{wanted} is not on this host; the image map says to use {stand_in}.")
-            say(told.warnings[-1], "WARNING")
+            told.warn(f"{wanted} is not on this host; the image map says to use {stand_in}.", say)
             return stand_in
         say(f"Pulling {wanted}.")
         try:
