@@ -45,7 +45,8 @@ _LABEL = "slipway.build"
 _SILENCE_S = 900  # uv says nothing while it compiles thousands of modules, nor the engine while it commits them
 # $1 the wanted version specifier or "", $2 more options for the virtual environment, $3 "yes" where the image has an
 # environment that is to become this one: then exactly what a fresh one would get is left in it. Bytecode is made once
-# here: containers run read-only and would compile every import at every start.
+# here: containers run read-only and would compile every import at every start. uv leaves the bytecode of a module that
+# is a file of its own when it removes it, and one of the same second would pass for its successor's.
 _SCRIPT = """
 set -eu
 . /build/environment
@@ -58,6 +59,7 @@ if [ "$3" = yes ]; then
   python=/opt/slipway/env/bin/python wanted=/build/requirements.txt lock=/tmp/slipway-lock.txt
   /build/uv pip compile --quiet --python $python $wanted --color never --no-header --no-annotate \\
     --emit-index-url --emit-find-links -o $lock
+  rm -rf /opt/slipway/env/lib/python*/site-packages/__pycache__
   /build/uv pip sync --python $python $lock --color never --compile-bytecode
   rm $lock
   $python -c 'import platform; print("slipway-python", platform.python_version())'

@@ -94,6 +94,21 @@ def test_a_changed_line_is_a_layer_on_the_image_that_is_there_and_leaves_exactly
 
 
 @pytest.mark.docker
+def test_no_bytecode_of_a_removed_package_stays(
+    builder: ImageBuilder, client: docker.DockerClient, built: list[EnvironmentSpec]
+):
+    """uv leaves that of a module without a folder, and Python takes it for its successor's of that second and size."""
+    specs = [EnvironmentSpec(requirements=text) for text in ("greeting==1.0\npolite==1.0\n", "greeting==1.0\n")]
+    built += specs
+    both, one = (builder.build(spec) for spec in specs)
+    code = (
+        "import greeting; from pathlib import Path; "
+        "print(*sorted(p.name.split('.')[0] for p in (Path(greeting.__file__).parent / '__pycache__').iterdir()))"
+    )
+    assert (says(client, both.image, code), says(client, one.image, code)) == ("greeting polite", "greeting")
+
+
+@pytest.mark.docker
 def test_nothing_that_was_lent_stays_in_the_image(
     builder: ImageBuilder, client: docker.DockerClient, built: list[EnvironmentSpec]
 ):
