@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import inspect
-import json
 from typing import Any, AsyncIterator, Iterator, Optional
 
 from .api.aml_response import FAILED, HTML, JSON, AMLResponse
 from .http.request import Headers
 from .http.response import REASONS, HttpResponse, check_header, encode_headers
+from .json_bytes import to_json
 
 SCRIPT_FAILED = "An unexpected error occurred in scoring script. Check the logs for more info."
 SERVER_FAILED = "An unexpected internal error occurred. Check the logs for more info."
@@ -29,7 +29,7 @@ _PLAIN_BLOCK = encode_headers([*_PLAIN, (TOOK, "%.3f")])
 
 def error(status: int, message: str, *, has_run_failed: bool = False) -> HttpResponse:
     """The contract's error: `{"message": ...}`."""
-    body = json.dumps({"message": message}).encode("ascii")
+    body = to_json({"message": message})
     return HttpResponse(status, [("Content-Type", JSON), (FAILED, str(has_run_failed))], body)
 
 
@@ -58,7 +58,7 @@ def from_value(value: Any, *, accept: str = "") -> HttpResponse:
         return _from_werkzeug(value)
     if inspect.isgenerator(value) or inspect.isasyncgen(value):
         return HttpResponse(200, [(FAILED, "False")], chunks=Stream(value, wants_events=EVENT_STREAM in accept))
-    return HttpResponse(200, _PLAIN[:], json.dumps(value).encode("ascii"))
+    return HttpResponse(200, _PLAIN[:], to_json(value))
 
 
 def _from_own(value: AMLResponse) -> HttpResponse:
@@ -152,5 +152,5 @@ class Stream:
             return value.encode("utf-8")
         if isinstance(value, (bytes, bytearray, memoryview)):
             return bytes(value)
-        text = json.dumps(value)
-        return ("data: %s\n\n" % text if self._wants_events else text + "\n").encode("ascii")
+        line = to_json(value)
+        return b"data: %s\n\n" % line if self._wants_events else line + b"\n"

@@ -65,7 +65,7 @@ class StringAdapter(Adapter):
         self._parameter = parameter
 
     def arguments(self, request: HttpRequest) -> Arguments:
-        if request.method == "GET":
+        if request.is_get:
             return {self._parameter: json.dumps(query_values(request.query))}
         if media_type(request) in FORM_TYPES:
             return {self._parameter: ""}  # the original's framework has taken the form out of the body
@@ -85,7 +85,7 @@ class SchemaAdapter(Adapter):
         self._parameters = parameters
 
     def arguments(self, request: HttpRequest) -> Arguments:
-        values = query_values(request.query) if request.method == "GET" else json_object(request)
+        values = query_values(request.query) if request.is_get else json_object(request)
         arguments: Arguments = {}
         for parameter in self._parameters:
             value = values.get(parameter.name, parameter.default)

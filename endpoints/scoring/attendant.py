@@ -35,11 +35,9 @@ class Attendant:
             if work is None:
                 return
             calls, is_batch = work
-            left = len(calls)
             for call, answer in scorer.execute_all(calls, is_batch=is_batch):
-                left -= 1
                 if isinstance(answer, bytes):
-                    seat.answer_plainly(call, answer, is_last=not left)
+                    seat.answer_plainly(call, answer)
                     continue
                 seat.answer(call, answer)
                 if answer.chunks is not None:

@@ -14,7 +14,7 @@ import os
 import sys
 import threading
 import time
-from typing import Any, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from . import context
 from .ledger import Ledger
@@ -22,6 +22,7 @@ from .ledger import Ledger
 SERVER = "azmlinfsrv"
 PRINT = "azmlinfsrv.print"
 _quote = json.encoder.encode_basestring
+_REMEMBERED = 256  # levels and loggers
 
 
 class RecordPipe:
@@ -32,11 +33,15 @@ class RecordPipe:
         self._ledger = ledger
         self._lock = threading.RLock()
         self._pid = os.getpid()
-        self._second: Tuple[int, str] = (0, "")
+        # Pieces that several lines have in common, each beside what it is for: other threads may change them
+        self._begin: Tuple[int, str] = (0, "")
+        self._kinds: Dict[Tuple[str, str], str] = {}
+        self._end: Tuple[str, str] = ("", self._end_of(""))
 
     def begin_process(self, descriptor: int, ledger: Ledger) -> None:
         """After a fork: lines carry this process's id and go where they are told."""
         self._pid = os.getpid()
+        self._end = ("", self._end_of(""))
         self._descriptor = descriptor
         self._ledger = ledger
 
@@ -59,24 +64,34 @@ class RecordPipe:
             self._ledger.clear()
 
     def _add(self, level: str, logger: str, message: str, request_id: str, at: float) -> None:
-        second = int(at)
-        if second != self._second[0]:
-            self._second = (second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second)))
-        line = '{"t":"%s.%03dZ","level":"%s","logger":%s,"message":%s%s,"pid":%d}\n' % (
-            self._second[1],
-            (at - second) * 1000,
-            level,
-            _quote(logger),
-            _quote(message),
-            ',"request_id":' + _quote(request_id) if request_id else "",
-            self._pid,
-        )
+        second, begin = self._begin
+        if int(at) != second:
+            second = int(at)
+            begin = time.strftime('{"t":"%Y-%m-%dT%H:%M:%S', time.gmtime(second))
+            self._begin = (second, begin)
+        kind = self._kinds.get((level, logger)) or self._kind(level, logger)
+        known_id, end = self._end
+        if request_id != known_id:
+            end = self._end_of(request_id)
+            self._end = (request_id, end)
+        line = "%s.%03d%s%s%s" % (begin, (at - second) * 1000, kind, _quote(message), end)
         data = line.encode("utf-8", "backslashreplace")
         with self._lock:
             if not self._ledger.append(data):
                 self.flush()
                 if not self._ledger.append(data):
                     self._write(data)
+
+    def _kind(self, level: str, logger: str) -> str:
+        """The piece of a line between its time and its message."""
+        if len(self._kinds) >= _REMEMBERED:
+            self._kinds.clear()
+        kind = self._kinds[level, logger] = 'Z","level":"%s","logger":%s,"message":' % (level, _quote(logger))
+        return kind
+
+    def _end_of(self, request_id: str) -> str:
+        """What follows the message."""
+        return '%s,"pid":%d}\n' % (',"request_id":' + _quote(request_id) if request_id else "", self._pid)
 
     def _write(self, data: bytes) -> None:
         try:
@@ -95,7 +110,7 @@ class RecordHandler(logging.Handler):
 
     def handle(self, record: logging.LogRecord) -> bool:
         """The pipe has a lock of its own."""
-        is_wanted = bool(self.filter(record))
+        is_wanted = not self.filters or bool(self.filter(record))
         if is_wanted:
             self.emit(record)
         return is_wanted

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import json
 import logging
 import time
 import traceback
 from typing import Any, AsyncIterator, Callable, Dict, Iterator, List, Optional, Tuple, Union
 
 from . import context
-from .answers import PLAIN_TYPES, SCRIPT_FAILED, SERVER_FAILED, TOOK, Stream, error, fatal, from_value, plain_headers
+from .answers import PLAIN_TYPES, SCRIPT_FAILED, SERVER_FAILED, TOOK, Stream, error, fatal, from_value
 from .arguments import Arguments, InputRefused, adapt, request_headers
 from .call import Call
 from .http.response import HttpResponse, iterate
 from .ids import NAMES
+from .json_bytes import to_json
 from .loader import Script
 from .settings import Settings
 from .watchdog import Watchdog
@@ -49,7 +49,7 @@ class Scorer:
     def execute_all(self, calls: List[Call], *, is_batch: bool) -> Iterator[Tuple[Call, Answer]]:
         """One after the other, or all at once for a script that takes batches.
 
-        A plain value comes as its JSON alone, and `conclude` has to be called for it: between two calls of run() only
+        A plain value comes as its JSON alone, and `note_plain` has to be called for it: between two calls of run() only
         what must be done then is done, for whatever is done many times in a row is done more quickly.
         """
         if is_batch:
@@ -66,10 +66,10 @@ class Scorer:
                 context.request_id.reset(token)
             yield call, answer
 
-    def conclude(self, call: Call, body: bytes) -> bytes:
-        """The headers, encoded, that go with the JSON of a plain value. Notes the call in the log."""
-        self._log(call, 200, len(body))
-        return plain_headers(call.elapsed_s * 1000)
+    def note_plain(self, call: Call, body: bytes) -> None:
+        """The line in the log for a call whose plain value is on its way."""
+        if self._log_request is not None:
+            self._log(call, 200, len(body))
 
     def execute_batch(self, calls: List[Call]) -> List[Answer]:
         """One call of run_batch() for all; whatever goes wrong with it, each request gets its own answer."""
@@ -150,7 +150,7 @@ class Scorer:
             return _ended_script()
         if type(value) in PLAIN_TYPES:
             try:
-                return json.dumps(value).encode("ascii")
+                return to_json(value)
             except Exception:  # noqa: BLE001  not something that can be sent
                 return _unsendable()
         response = self._answer(call, value)

@@ -1,8 +1,8 @@
 """A worker's end of one connection to the front: calls come out of it, answers go in.
 
 A seat takes one call after the other. Several may be on their way to it, so that a short run() need not wait for the
-next; the front decides how many. Answers to calls of less than HOLD_S may wait as long for those of the calls behind
-them: waking the front for each would cost as much as a short run() itself.
+next; the front decides how many. Answers to short calls are held, HOLD_S at most, until there are as many as the front
+says: waking it for each would cost as much as a short run() itself.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from contextlib import suppress
 from typing import Any, Callable, Deque, Dict, List, NamedTuple, Optional, Tuple, Union
 
 from . import context, wire
+from .answers import plain_headers
 from .call import Call
-from .http.lines import parse_request_line, request_lines
 from .http.request import HttpRequest
 from .http.response import HttpResponse, encode_headers
 from .rendezvous import Rendezvous
@@ -26,8 +26,8 @@ from .wire import INLINE_BYTES, WINDOW_BYTES, Frame, FrameReader, Offer
 
 logger = logging.getLogger("azmlinfsrv")
 
-RECEIVE_BYTES = 128 * 1024
-HOLD_S = 0.0005
+RECEIVE_BYTES = 64 * 1024  # glibc maps and unmaps memory for a buffer of 128 KiB, every time
+HOLD_S = 0.001
 
 
 class Work(NamedTuple):
@@ -44,20 +44,21 @@ class FrontGone(Exception):
 class Seat:
     """Used by its own thread, but for `flush` and `send`.
 
-    conclude: gives the headers that go with the JSON of a plain value.
+    on_plain: called when the JSON of a plain value goes out.
     """
 
     def __init__(
-        self, rendezvous: Rendezvous, number: int, offer: Offer, conclude: Callable[[Call, bytes], bytes]
+        self, rendezvous: Rendezvous, number: int, offer: Offer, on_plain: Callable[[Call, bytes], None]
     ) -> None:
         self._rendezvous = rendezvous
         self.number = number
         self._offer = offer
-        self._conclude = conclude
+        self._on_plain = on_plain
         self._lock = threading.Lock()  # guards the order of what is sent
         self._held: Deque[Union[bytes, Tuple[Call, bytes]]] = deque()
         self._held_since = 0.0
-        self._work: Deque[Work] = deque()  # read while a stream was under way
+        self._together = 1  # so many answers are worth waking the front
+        self._work: Deque[Work] = deque()
         self._streaming: Dict[int, Call] = {}
         self.on_idle: Callable[[], None] = lambda: None  # before it waits for a call
         self.is_over = False
@@ -73,8 +74,11 @@ class Seat:
         self._held.clear()
         self._work.clear()
         self.send(wire.encode(wire.HELLO, os.getpid(), self.number, tuple(self._offer)))
-        frame = self._wait_for_frame()
-        if frame[0] == wire.BYE:
+        welcome = None
+        while welcome is None:
+            self.receive()
+            welcome = self._reader.next()
+        if welcome[0] == wire.BYE:
             self.is_over = True
 
     def sit_down_again(self) -> None:
@@ -97,13 +101,14 @@ class Seat:
 
     def next_work(self) -> Optional[Work]:
         """The next calls; waits for them. None when there will be no more. Raises FrontGone."""
-        if self._work:
-            return self._work.popleft()
-        while not self.is_over:
-            work = self._understand(self._reader.next() or self._wait_for_frame())
-            if work is not None:
-                return work
-        return None
+        work = self._work
+        if not work:
+            self.take_in()
+        while not work and not self.is_over:
+            self.on_idle()
+            self.receive()
+            self.take_in()
+        return work.popleft() if work else None
 
     def take_work(self) -> List[Work]:
         """What `take_in` has left."""
@@ -115,7 +120,8 @@ class Seat:
         """Take one frame in; returns the calls in it."""
         kind = frame[0]
         if kind == wire.CALLS:
-            return Work([self._call(fields) for fields in frame[2]], frame[1])
+            _, is_batch, self._together, calls = frame
+            return Work([self._call(fields) for fields in calls], is_batch)
         if kind == wire.LONG_CALL:
             _, is_batch, fields, size = frame
             return Work([self._call((*fields[:-1], self._receive_exactly(size)))], is_batch)
@@ -133,28 +139,14 @@ class Seat:
 
     def _call(self, fields: Tuple[Any, ...]) -> Call:
         number, received_at, request_id, content_type, head, body = fields
-        end = head.find(b"\r\n")
-        first = head if end < 0 else head[:end]
-        request = HttpRequest(request_lines.get(first) or parse_request_line(first), head)
-        request.content_type = content_type
-        if body:
-            request.parts = [body]
-        return Call(self, number, request, request_id, received_at)
-
-    def _wait_for_frame(self) -> Frame:
-        self.on_idle()
-        frame = None
-        while frame is None:
-            self.receive()
-            frame = self._reader.next()
-        return frame
+        return Call(self, number, HttpRequest(head, content_type, body), request_id, received_at)
 
     def receive(self, flags: int = 0) -> None:
         """Wait for bytes. Raises BlockingIOError instead with MSG_DONTWAIT, and FrontGone."""
         self._reader.feed(self._receive(RECEIVE_BYTES, flags))
 
     def _receive(self, size: int, flags: int) -> bytes:
-        if self._held:
+        if self._held and not flags & socket.MSG_DONTWAIT:
             self.flush()
         try:
             data = self.socket.recv(size, flags)
@@ -177,15 +169,16 @@ class Seat:
 
     # Answers
 
-    def answer_plainly(self, call: Call, body: bytes, *, is_last: bool) -> None:
-        """Send the JSON of a value, or hold it while other calls are here already."""
+    def answer_plainly(self, call: Call, body: bytes) -> None:
+        """Send the JSON of a plain value, or hold it while other calls are here already."""
         if len(body) > INLINE_BYTES:
-            self._send_long(call, 200, self._conclude(call, body), body)
+            self._on_plain(call, body)
+            self._send_long(call, 200, plain_headers(call.elapsed_s * 1000), body)
             return
         if not self._held:
             self._held_since = call.entered_at
         self._held.append((call, body))
-        if is_last or call.entered_at + call.elapsed_s - self._held_since > HOLD_S:
+        if len(self._held) >= self._together or call.entered_at + call.elapsed_s - self._held_since > HOLD_S:
             self.flush()
 
     def answer(self, call: Call, response: HttpResponse) -> None:
@@ -242,8 +235,8 @@ class Seat:
                 item = self._held.popleft()
                 if isinstance(item, tuple):
                     call, body = item
-                    block = self._conclude(call, body)
-                    answers.append((call.number, 200, block, body, call.elapsed_s, False))
+                    self._on_plain(call, body)
+                    answers.append((call.number, 200, None, body, call.elapsed_s, False))
                     continue
                 if answers:
                     frames.append(wire.encode(wire.ANSWERS, answers))

@@ -46,7 +46,7 @@ class Serving:
         self._records = records
         self._loop: Optional[asyncio.AbstractEventLoop] = loop
         count = 1 if offer.kind == wire.AWAITING else seats
-        self._seats = [Seat(rendezvous, number, offer, scorer.conclude) for number in range(count)]
+        self._seats = [Seat(rendezvous, number, offer, scorer.note_plain) for number in range(count)]
         self._ticker = Ticker(scorer.watchdog, flush=self._flush, pulse=self._beat)
 
     def run(self, on_ready: Callable[[], None]) -> None:

@@ -14,7 +14,9 @@ Frame = Tuple[Any, ...]
 
 # From a worker
 HELLO = 1  # process id, seat number, its Offer
-ANSWERS = 2  # list of: call number, status, encoded headers, body, seconds in run(), whether the connection must end
+# list of: call number, status, encoded headers or None (those of a plain value), body, seconds in run(), whether the
+# connection must end
+ANSWERS = 2
 START = 3  # call number, status, encoded headers, length or None: chunks follow
 CHUNK = 4  # call number, bytes
 END = 5  # call number, whether the body is whole
@@ -22,8 +24,10 @@ PULSE = 6  # nothing: the worker still runs Python
 
 # From the front
 WELCOME = 11
-CALLS = 12  # whether they belong together, list of: call number, received at, request id, content type, head, body
-LONG_CALL = 13  # the same of one call, with the size of its body, which follows unframed
+# whether they belong together, how many answers to send together, list of: call number, received at, request id,
+# content type, head, body
+CALLS = 12
+LONG_CALL = 13  # whether it is a batch, such fields of one call, the size of its body, which follows unframed
 LINE = 14  # level, message, request id: to be logged as the user's logging.json says
 CREDIT = 15  # call number, bytes of its stream that the client has taken
 GONE = 16  # call number: nobody waits for the rest of its stream

@@ -63,7 +63,7 @@ class Desk:
         except BlockingIOError:
             return
         while (frame := self._reader.next()) is not None:
-            for number, *_, body in frame[2] if frame[0] == wire.CALLS else []:
+            for number, *_, body in frame[3] if frame[0] == wire.CALLS else []:
                 self.asked.append(body)
                 if body == b"slow":
                     self._kept.append(number)

@@ -7,7 +7,6 @@ import pytest
 from endpoints.scoring import wire
 from endpoints.scoring.front.roster import MAX_AHEAD, OVERTAKE_S, SILENT_S, Roster, Seat
 from endpoints.scoring.front.ticket import Ticket
-from endpoints.scoring.http.lines import parse_request_line
 from endpoints.scoring.http.request import HttpRequest
 from endpoints.scoring.ids import Ids
 from endpoints.scoring.wire import Offer
@@ -21,7 +20,7 @@ def offer(kind: str = wire.PLAIN, at_once: int = 1) -> Offer:
 
 
 def ticket(at: float = 0.0) -> Ticket:
-    return Ticket(HttpRequest(parse_request_line(b"POST /score HTTP/1.1"), b"", {}), Ids("r", []), at)
+    return Ticket(HttpRequest(b"POST /score HTTP/1.1", ""), Ids("r", []), at)
 
 
 def submit(roster: Roster, count: int, at: float = 0.0) -> None:
@@ -51,6 +50,33 @@ def taught(elapsed_s: float, seats: int = 1) -> tuple[Roster, list[Seat]]:
         assign(roster)
         answer_all(roster, made[0], elapsed_s)
     return roster, made
+
+
+@pytest.mark.parametrize(("present", "together"), [(1, 1), (2, 1), (3, 1), (8, 4), (MAX_AHEAD, MAX_AHEAD // 2)])
+def test_half_of_the_calls_that_are_here_are_answered_together(present: int, together: int) -> None:
+    roster, (seat,) = taught(SHORT_S)
+    submit(roster, present)
+    assign(roster)
+    assert seat.answers_together == together
+
+
+def test_calls_that_wait_at_the_front_count_too() -> None:
+    roster, (seat,) = taught(SHORT_S)
+    submit(roster, MAX_AHEAD * 4)
+    assign(roster)
+    assert seat.answers_together == MAX_AHEAD * 2
+
+
+def test_fewer_are_answered_together_when_fewer_come() -> None:
+    roster, (seat,) = taught(SHORT_S)
+    submit(roster, 16)
+    assign(roster)
+    answer_all(roster, seat, SHORT_S)
+    for _ in range(20):
+        submit(roster, 1)
+        assign(roster)
+        answer_all(roster, seat, SHORT_S)
+    assert seat.answers_together == 1
 
 
 def test_nothing_is_assigned_while_nobody_is_there() -> None:

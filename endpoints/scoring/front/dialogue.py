@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, List, Optional, Tuple
 
 from .. import wire
+from ..answers import plain_headers
 from ..http.response import LAST_CHUNK, encode_chunk, encode_head
 from ..wire import Frame, Offer
 from .connection import Connection
@@ -27,6 +28,7 @@ class Dialogue:
         self._routes = routes
 
     def send_calls(self, seat: Seat, tickets: List[Ticket]) -> None:
+        seat.link.together = seat.answers_together
         self._links.put_calls(seat.link, tickets, is_batch=seat.crew.offer.kind == wire.BATCHING)
 
     # From workers
@@ -58,12 +60,14 @@ class Dialogue:
         self._links.put(link, wire.encode(wire.WELCOME))
         self._front.open()
 
-    def _on_answer(self, link: Link, answer: Tuple[int, int, bytes, bytes, float, bool], now: float) -> None:
+    def _on_answer(self, link: Link, answer: Tuple[int, int, Optional[bytes], bytes, float, bool], now: float) -> None:
         number, status, block, body, elapsed_s, must_close = answer
         ticket = self._done(link, number, elapsed_s, now)
         if ticket is None:
             return
         connection, request = ticket.connection, ticket.request
+        if block is None:
+            block = plain_headers(elapsed_s * 1000)
         head = self._head(ticket, status, block, len(body), must_close=must_close)
         connection.send(head if request.line.method == "HEAD" else head + body)
         self._front.settle(connection, now)

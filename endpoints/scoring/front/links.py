@@ -14,7 +14,7 @@ from .poller import READ, WRITE, Poller
 from .roster import Seat
 from .ticket import Ticket
 
-RECEIVE_BYTES = 256 * 1024
+RECEIVE_BYTES = 64 * 1024  # glibc maps and unmaps memory for a buffer of 128 KiB, every time
 
 
 class Link:
@@ -28,6 +28,7 @@ class Link:
         self.reader = FrameReader()
         self.seat: Optional[Seat] = None
         self.calls: List[Tuple[Any, ...]] = []  # to be packed into one frame
+        self.together = 1  # so many answers are to come at once
         self.is_dirty = False  # has something to send at the end of the turn
         self.wants_room = False  # the worker does not read just now
         self.is_proven = False
@@ -133,7 +134,7 @@ class Links:
     @staticmethod
     def _pack(link: Link, *, is_batch: bool = False) -> None:
         if link.calls:
-            link.outbox.put(wire.encode(wire.CALLS, is_batch, link.calls))
+            link.outbox.put(wire.encode(wire.CALLS, is_batch, link.together, link.calls))
             link.calls = []
 
     def say_to_all(self, frame: bytes) -> None:

@@ -17,7 +17,7 @@ from .ticket import Ticket
 
 LONG_CALL_S = 0.001  # mean above which every seat is used; below half of it only the first
 OVERTAKE_S = 0.008  # a short call that lasts longer than this lets others past, onto other seats
-AHEAD_S = 0.001
+AHEAD_S = 0.002
 MAX_AHEAD = 16
 SILENT_S = 5.0  # a worker speaks every second; one that has not for so long cannot run Python
 _WEIGHT = 0.1  # of the latest call in the mean
@@ -32,6 +32,22 @@ class Seat:
         self.number = number
         self.tickets: Dict[int, Ticket] = {}  # in the order in which they were sent
         self.began_at = 0.0  # when the first of them had its turn
+        self._present = 0
+
+    def take(self, tickets: List[Ticket], *, waiting: int, now: float) -> None:
+        """`waiting`: how many more there are for it."""
+        if not self.tickets:
+            self.began_at = now
+        for ticket in tickets:
+            ticket.seat = self
+            ticket.sent_at = now
+            self.tickets[ticket.number] = ticket
+        self._present = max(self._present - len(tickets), len(self.tickets) + waiting)
+
+    @property
+    def answers_together(self) -> int:
+        """Half the calls that are here at a time: while the clients have one half, the worker has the other to do."""
+        return max(1, self._present // 2)
 
 
 class Crew:
@@ -162,12 +178,7 @@ class Roster:
                 return None
             count = min(len(self.waiting), seat.crew.offer.at_once)
         tickets = [self.waiting.popleft() for _ in range(count)]
-        if not seat.tickets:
-            seat.began_at = now
-        for ticket in tickets:
-            ticket.seat = seat
-            ticket.sent_at = now
-            seat.tickets[ticket.number] = ticket
+        seat.take(tickets, waiting=len(self.waiting) // len(self._crews), now=now)
         return Assignment(seat, tickets)
 
     def done(self, seat: Seat, number: int, elapsed_s: Optional[float], now: float) -> Optional[Ticket]:

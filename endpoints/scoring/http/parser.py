@@ -110,7 +110,7 @@ class RequestParser:
                 headers[name] = value
         self._buffer = buffer[end + 4 :]
         self._checked = self._lines_checked = self._blank_lines = 0
-        self._begin_body(HttpRequest(line, head, headers))
+        self._begin_body(HttpRequest(head, headers.get("content-type", ""), line=line, headers=headers))
         return True
 
     def _skip_blank_lines(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Dict, List, Optional, Tuple
 
-from .lines import RequestLine, header_lines, parse_header_line
+from .lines import RequestLine, header_lines, parse_header_line, parse_request_line, request_lines
 
 Headers = List[Tuple[str, str]]
 
@@ -12,18 +12,37 @@ Headers = List[Tuple[str, str]]
 class HttpRequest:
     """A complete request. `headers` has lower-case names; repeated ones are joined by ",".
 
-    `head` is everything up to the empty line as it was sent, and must be known to be good; without `headers` they are
-    read from it when somebody asks. The body is kept in the pieces it came in.
+    `head` is everything up to the empty line as it was sent, and must be known to be good; what is not given of `line`
+    and `headers` is read from it when somebody asks. The body is kept in the pieces it came in.
     """
 
-    __slots__ = ("_headers", "content_type", "head", "line", "parts")
+    __slots__ = ("_headers", "_line", "content_type", "head", "parts")
 
-    def __init__(self, line: RequestLine, head: bytes, headers: Optional[Dict[str, str]] = None) -> None:
-        self.line = line
+    def __init__(
+        self,
+        head: bytes,
+        content_type: str,
+        body: bytes = b"",
+        *,
+        line: Optional[RequestLine] = None,
+        headers: Optional[Dict[str, str]] = None,
+    ) -> None:
         self.head = head
+        self.content_type = content_type
+        self.parts: List[bytes] = [body] if body else []
+        self._line = line
         self._headers = headers
-        self.content_type = "" if headers is None else headers.get("content-type", "")
-        self.parts: List[bytes] = []
+
+    @property
+    def line(self) -> RequestLine:
+        if self._line is None:
+            raw = self.head.partition(b"\r\n")[0]
+            self._line = request_lines.get(raw) or parse_request_line(raw)
+        return self._line
+
+    @property
+    def is_get(self) -> bool:
+        return self.head.startswith(b"GET ")
 
     @property
     def method(self) -> str:
