@@ -15,8 +15,6 @@ class Call:
 
     elapsed_s = 0.0  # in run()
     entered_at = 0.0
-    thread_id = 0
-    is_in_run = False
     was_interrupted = False
     is_reported = False
     is_gone = False  # nobody waits for the rest of the stream

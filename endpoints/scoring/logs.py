@@ -47,7 +47,7 @@ class RecordPipe:
 
     def emit(self, level: str, logger: str, message: str, *, at: Optional[float] = None) -> None:
         """A line about whatever the running thread does. Outside requests nobody flushes, so it is done here."""
-        request_id = context.request_id.get()
+        request_id = context.request_id()
         self._add(level, logger, message, request_id, time.time() if at is None else at)
         if not request_id:
             self.flush()

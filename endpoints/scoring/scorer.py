@@ -18,7 +18,7 @@ from .ids import NAMES
 from .json_bytes import to_json
 from .loader import Script
 from .settings import Settings
-from .watchdog import Watchdog
+from .watchdog import Turn, Watchdog
 
 logger = logging.getLogger("azmlinfsrv")
 
@@ -56,15 +56,16 @@ class Scorer:
             yield from zip(calls, self.execute_batch(calls))  # noqa: B905  not in Python 3.8
             return
         prepared = [(call, self._arguments(call)) for call in calls]
-        for call, arguments in prepared:
-            token = context.request_id.set(call.request_id)
-            try:
-                answer = arguments if isinstance(arguments, HttpResponse) else self._score(call, arguments)
+        turn = self.watchdog.turn()
+        try:
+            for call, arguments in prepared:
+                context.of_thread[turn.thread_id] = call.request_id
+                answer = arguments if isinstance(arguments, HttpResponse) else self._score(call, arguments, turn)
                 if isinstance(answer, HttpResponse):
                     answer = self._finish(call, answer)
-            finally:
-                context.request_id.reset(token)
-            yield call, answer
+                yield call, answer
+        finally:
+            context.of_thread.pop(turn.thread_id, None)
 
     def note_plain(self, call: Call, body: bytes) -> None:
         """The line in the log for a call whose plain value is on its way."""
@@ -91,7 +92,7 @@ class Scorer:
         return [self._finish(call, responses[id(call)]) for call in calls]
 
     async def execute_async(self, call: Call) -> HttpResponse:
-        context.request_id.set(call.request_id)
+        context.of_task.set(call.request_id)
         arguments = self._arguments(call)
         if isinstance(arguments, HttpResponse):
             return self._finish(call, arguments)
@@ -115,11 +116,11 @@ class Scorer:
 
     def chunks(self, call: Call, response: HttpResponse) -> Iterator[bytes]:
         """The streamed body, produced under the request's id."""
-        token = context.request_id.set(call.request_id)
+        token = context.of_task.set(call.request_id)
         try:
             yield from iterate(response.chunks)
         finally:
-            context.request_id.reset(token)
+            context.of_task.reset(token)
 
     async def chunks_async(self, call: Call, response: HttpResponse) -> AsyncIterator[bytes]:
         if hasattr(response.chunks, "__aiter__") and getattr(response.chunks, "is_async", True):
@@ -132,16 +133,16 @@ class Scorer:
             yield chunk
             await asyncio.sleep(0)
 
-    def _score(self, call: Call, arguments: Arguments) -> Answer:
+    def _score(self, call: Call, arguments: Arguments, turn: Turn) -> Answer:
         watchdog = self.watchdog
         try:
-            watchdog.enter(call)
+            watchdog.enter(turn, call)
             try:
                 value = self._run(**arguments)
                 if type(value) not in PLAIN_TYPES and inspect.isawaitable(value):
-                    value = asyncio.run(_await(value))
+                    value = asyncio.run(_await(value, call.request_id))
             finally:
-                watchdog.leave(call)
+                watchdog.leave(turn, call)
         except TimeoutError:
             return self._timed_out()
         except Exception:  # noqa: BLE001
@@ -166,9 +167,9 @@ class Scorer:
         except InputRefused as refused:
             return error(refused.status, str(refused))
         except Exception:  # noqa: BLE001
-            token = context.request_id.set(call.request_id)
+            token = context.of_task.set(call.request_id)
             logger.error("Encountered Exception: %s", traceback.format_exc())
-            context.request_id.reset(token)
+            context.of_task.reset(token)
             return error(500, SERVER_FAILED)
         if self._wants_headers:
             arguments["request_headers"] = request_headers(call.request)
@@ -176,14 +177,14 @@ class Scorer:
 
     def _call_batch(self, batch: List[Call], inputs: List[Any]) -> Optional[List[Any]]:
         """None when run_batch() cannot answer for all of them."""
-        leader = batch[0]
+        leader, turn = batch[0], self.watchdog.turn()
         assert self._run_batch is not None  # noqa: S101
         try:
-            self.watchdog.enter(leader)
+            self.watchdog.enter(turn, leader)
             try:
                 values = self._run_batch(inputs)
             finally:
-                self.watchdog.leave(leader)
+                self.watchdog.leave(turn, leader)
             if not isinstance(values, (list, tuple)) or len(values) != len(batch):
                 raise TypeError("run_batch() must return a list of %d answers, one for each request" % len(batch))
         except Exception:  # noqa: BLE001
@@ -247,7 +248,8 @@ def _ended_script() -> HttpResponse:
     return fatal(500)
 
 
-async def _await(awaitable: Any) -> Any:
+async def _await(awaitable: Any, request_id: str) -> Any:
+    context.of_task.set(request_id)  # for threads it may start with a copy of its context
     return await awaitable
 
 

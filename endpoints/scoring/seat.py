@@ -261,8 +261,8 @@ class Seat:
 
 
 def _log_line(level: int, message: str, request_id: str) -> None:
-    token = context.request_id.set(request_id)
+    token = context.of_task.set(request_id)
     try:
         logger.log(level, "%s", message)
     finally:
-        context.request_id.reset(token)
+        context.of_task.reset(token)

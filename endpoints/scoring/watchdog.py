@@ -7,14 +7,25 @@ import logging
 import signal
 import sys
 import threading
-import time
 import traceback
+from time import perf_counter
 from types import FrameType
 from typing import Callable, Dict, Optional
 
 from .call import Call
 
 logger = logging.getLogger("azmlinfsrv")
+
+
+class Turn:
+    """What a thread that answers calls is at. `call` is the one whose run() it is in."""
+
+    __slots__ = ("call", "is_main", "thread_id")
+
+    def __init__(self, thread_id: int) -> None:
+        self.thread_id = thread_id
+        self.is_main = thread_id == threading.main_thread().ident
+        self.call: Optional[Call] = None
 
 
 class Watchdog:
@@ -29,8 +40,7 @@ class Watchdog:
         self.on_expired: Optional[Callable[[Call], None]] = None
         self._timeout_s = timeout_ms / 1000
         self._stuck_after_s = stuck_after_ms / 1000
-        self._main_id = threading.main_thread().ident or 0
-        self._running: Dict[int, Call] = {}  # by thread
+        self._turns: Dict[int, Turn] = {}  # by thread
         self._others = 0
         self._lock = threading.Lock()
         self.stirs = 0  # grows whenever something begins or ends
@@ -39,7 +49,15 @@ class Watchdog:
 
     @property
     def is_busy(self) -> bool:
-        return bool(self._running or self._others)
+        return bool(self._others) or any(turn.call is not None for turn in list(self._turns.values()))
+
+    def turn(self) -> Turn:
+        """Of the thread that asks."""
+        thread_id = threading.get_ident()
+        turn = self._turns.get(thread_id)
+        if turn is None:
+            turn = self._turns[thread_id] = Turn(thread_id)
+        return turn
 
     def begin_other(self) -> None:
         """Something that has no time limit but may write log lines: a stream, or a run() that is awaited."""
@@ -61,59 +79,58 @@ class Watchdog:
         """Must be called in the main thread: only a signal gets a sleeping main thread's attention."""
         signal.signal(signal.SIGALRM, self._on_alarm)
 
-    def enter(self, call: Call) -> None:
-        call.thread_id = threading.get_ident()
-        self._running[call.thread_id] = call
+    def enter(self, turn: Turn, call: Call) -> None:
+        """In the thread whose turn it is."""
         self.stirs += 1
         if self.is_dozing:
             self.wake()
-        call.entered_at = time.perf_counter()
-        call.is_in_run = True
+        call.entered_at = perf_counter()
+        turn.call = call
 
-    def leave(self, call: Call) -> None:
+    def leave(self, turn: Turn, call: Call) -> None:
         """After this no interruption can reach the thread. May itself raise the TimeoutError that was under way."""
-        call.elapsed_s = time.perf_counter() - call.entered_at
-        if call.thread_id == self._main_id:
-            call.is_in_run = False
-        else:
-            with self._lock:
-                call.is_in_run = False
-            if call.was_interrupted:
-                _interrupt(call.thread_id, None)
-        self._running.pop(call.thread_id, None)
+        call.elapsed_s = perf_counter() - call.entered_at
+        if turn.is_main:
+            turn.call = None
+            return
+        with self._lock:
+            turn.call = None
+        if call.was_interrupted:
+            _interrupt(turn.thread_id, None)
 
     def check(self) -> None:
-        now = time.perf_counter()
-        for call in list(self._running.values()):
-            if not call.is_in_run:
+        now = perf_counter()
+        for turn in list(self._turns.values()):
+            call = turn.call
+            if call is None:
                 continue
             seconds = now - call.entered_at
             if self._timeout_s and seconds > self._timeout_s and not call.was_interrupted:
-                self._end(call)
+                self._end(turn, call)
             if self._stuck_after_s and seconds > self._stuck_after_s and not call.is_reported:
                 call.is_reported = True
-                self._report(call, seconds)
+                self._report(turn, call, seconds)
             if 0 < self._worker_timeout_s < seconds and self.on_expired is not None:
-                self._report(call, seconds)
+                self._report(turn, call, seconds)
                 self.on_expired(call)
 
-    def _end(self, call: Call) -> None:
+    def _end(self, turn: Turn, call: Call) -> None:
         with self._lock:
-            if not call.is_in_run:
+            if turn.call is not call:
                 return
             call.was_interrupted = True
-            if call.thread_id == self._main_id:
-                signal.pthread_kill(self._main_id, signal.SIGALRM)
+            if turn.is_main:
+                signal.pthread_kill(turn.thread_id, signal.SIGALRM)
             else:
-                _interrupt(call.thread_id, TimeoutError)
+                _interrupt(turn.thread_id, TimeoutError)
 
     def _on_alarm(self, number: int, frame: Optional[FrameType]) -> None:
-        call = self._running.get(self._main_id)
-        if call is not None and call.is_in_run and call.was_interrupted:
+        call = self.turn().call
+        if call is not None and call.was_interrupted:
             raise TimeoutError
 
-    def _report(self, call: Call, seconds: float) -> None:
-        frame = sys._current_frames().get(call.thread_id)
+    def _report(self, turn: Turn, call: Call, seconds: float) -> None:
+        frame = sys._current_frames().get(turn.thread_id)
         stack = "".join(traceback.format_stack(frame)) if frame is not None else "(the thread is gone)\n"
         logger.warning(
             "run() has been busy for %.1f s with request %s. Its stack now:\n%s", seconds, call.request_id, stack
