@@ -89,14 +89,15 @@ class Watchdog:
 
     def leave(self, turn: Turn, call: Call) -> None:
         """After this no interruption can reach the thread. May itself raise the TimeoutError that was under way."""
-        call.elapsed_s = perf_counter() - call.entered_at
-        if turn.is_main:
-            turn.call = None
-            return
-        with self._lock:
-            turn.call = None
-        if call.was_interrupted:
-            _interrupt(turn.thread_id, None)
+        try:
+            call.elapsed_s = perf_counter() - call.entered_at
+            if not turn.is_main:
+                with self._lock:
+                    turn.call = None
+                if call.was_interrupted:
+                    _interrupt(turn.thread_id, None)
+        finally:
+            turn.call = None  # whatever was raised just now: the thread may have nothing to do for long
 
     def check(self) -> None:
         now = perf_counter()
