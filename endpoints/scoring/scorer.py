@@ -69,8 +69,7 @@ class Scorer:
 
     def note_plain(self, call: Call, body: bytes) -> None:
         """The line in the log for a call whose plain value is on its way."""
-        if self._log_request is not None:
-            self._log(call, 200, len(body))
+        self._log(call, 200, len(body))
 
     def execute_batch(self, calls: List[Call]) -> List[Answer]:
         """One call of run_batch() for all; whatever goes wrong with it, each request gets its own answer."""
@@ -116,11 +115,8 @@ class Scorer:
 
     def chunks(self, call: Call, response: HttpResponse) -> Iterator[bytes]:
         """The streamed body, produced under the request's id."""
-        token = context.of_task.set(call.request_id)
-        try:
+        with context.about(call.request_id):
             yield from iterate(response.chunks)
-        finally:
-            context.of_task.reset(token)
 
     async def chunks_async(self, call: Call, response: HttpResponse) -> AsyncIterator[bytes]:
         if hasattr(response.chunks, "__aiter__") and getattr(response.chunks, "is_async", True):
@@ -167,9 +163,8 @@ class Scorer:
         except InputRefused as refused:
             return error(refused.status, str(refused))
         except Exception:  # noqa: BLE001
-            token = context.of_task.set(call.request_id)
-            logger.error("Encountered Exception: %s", traceback.format_exc())
-            context.of_task.reset(token)
+            with context.about(call.request_id):
+                logger.error("Encountered Exception: %s", traceback.format_exc())
             return error(500, SERVER_FAILED)
         if self._wants_headers:
             arguments["request_headers"] = request_headers(call.request)

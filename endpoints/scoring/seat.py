@@ -22,11 +22,10 @@ from .call import Call
 from .http.request import HttpRequest
 from .http.response import HttpResponse, encode_headers
 from .rendezvous import Rendezvous
-from .wire import INLINE_BYTES, WINDOW_BYTES, Frame, FrameReader, Offer
+from .wire import INLINE_BYTES, RECEIVE_BYTES, WINDOW_BYTES, Frame, FrameReader, Offer
 
 logger = logging.getLogger("azmlinfsrv")
 
-RECEIVE_BYTES = 64 * 1024  # glibc maps and unmaps memory for a buffer of 128 KiB, every time
 HOLD_S = 0.001
 
 
@@ -261,8 +260,5 @@ class Seat:
 
 
 def _log_line(level: int, message: str, request_id: str) -> None:
-    token = context.of_task.set(request_id)
-    try:
+    with context.about(request_id):
         logger.log(level, "%s", message)
-    finally:
-        context.of_task.reset(token)

@@ -36,6 +36,7 @@ BYE = 17
 PLAIN, AWAITING, BATCHING = "plain", "awaiting", "batching"
 
 INLINE_BYTES = 64 * 1024  # a longer body follows its call; a longer answer comes in chunks
+RECEIVE_BYTES = 64 * 1024  # at a time; for a buffer of 128 KiB glibc maps memory and unmaps it, every time
 WINDOW_BYTES = 256 * 1024  # of a stream that may be under way to a client
 _LENGTH = struct.Struct("=I")
 _VERSION = 2  # of marshal: the last one without a table of references, which costs more than it saves here

@@ -28,7 +28,6 @@ class Dialogue:
         self._routes = routes
 
     def send_calls(self, seat: Seat, tickets: List[Ticket]) -> None:
-        seat.link.together = seat.answers_together
         self._links.put_calls(seat.link, tickets, is_batch=seat.crew.offer.kind == wire.BATCHING)
 
     # From workers

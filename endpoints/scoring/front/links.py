@@ -14,8 +14,6 @@ from .poller import READ, WRITE, Poller
 from .roster import Seat
 from .ticket import Ticket
 
-RECEIVE_BYTES = 64 * 1024  # glibc maps and unmaps memory for a buffer of 128 KiB, every time
-
 
 class Link:
     """To one seat. `seat` is None until its worker has said hello."""
@@ -28,7 +26,6 @@ class Link:
         self.reader = FrameReader()
         self.seat: Optional[Seat] = None
         self.calls: List[Tuple[Any, ...]] = []  # to be packed into one frame
-        self.together = 1  # so many answers are to come at once
         self.is_dirty = False  # has something to send at the end of the turn
         self.wants_room = False  # the worker does not read just now
         self.is_proven = False
@@ -37,7 +34,7 @@ class Link:
     def receive(self, rendezvous: Rendezvous) -> bool:
         """Take in what there is. False when the other side is gone, or a stranger."""
         try:
-            data = self.socket.recv(RECEIVE_BYTES)
+            data = self.socket.recv(wire.RECEIVE_BYTES)
         except (BlockingIOError, InterruptedError):
             return True
         except OSError:
@@ -133,8 +130,8 @@ class Links:
 
     @staticmethod
     def _pack(link: Link, *, is_batch: bool = False) -> None:
-        if link.calls:
-            link.outbox.put(wire.encode(wire.CALLS, is_batch, link.together, link.calls))
+        if link.calls and link.seat is not None:
+            link.outbox.put(wire.encode(wire.CALLS, is_batch, link.seat.answers_together, link.calls))
             link.calls = []
 
     def say_to_all(self, frame: bytes) -> None:
