@@ -11,11 +11,11 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 from urllib.parse import parse_qsl
 
 from .api.aml_request import FORM_TYPES, AMLRequest, is_raw_requested, title_case
+from .api.aml_response import JSON
 from .failure import FUNCTION_NOT_FOUND, BootFailure
 from .http.request import HttpRequest
 
 Arguments = Dict[str, Any]
-_JSON = "application/json"
 _OWN_ADAPTER = "__slipway_adapter__"
 
 
@@ -68,7 +68,7 @@ class StringAdapter(Adapter):
     def arguments(self, request: HttpRequest) -> Arguments:
         if request.is_get:
             return {self._parameter: json.dumps(query_values(request.query))}
-        if request.content_type != _JSON and media_type(request) in FORM_TYPES:
+        if request.content_type != JSON and media_type(request) in FORM_TYPES:
             return {self._parameter: ""}  # the original's framework has taken the form out of the body
         try:
             return {self._parameter: request.body.decode("utf-8")}
@@ -103,7 +103,7 @@ class SchemaAdapter(Adapter):
 def json_object(request: HttpRequest) -> Dict[str, Any]:
     """The body as the contract wants it of scripts that name their parameters. Raises InputRefused."""
     kind = media_type(request)
-    if kind != _JSON and not (kind.startswith("application/") and kind.endswith("+json")):
+    if kind != JSON and not (kind.startswith("application/") and kind.endswith("+json")):
         raise InputRefused(415, "Expects Content-Type to be application/json")
     try:
         values = json.loads(request.body)

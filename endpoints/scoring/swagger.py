@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 
 from .arguments import is_schema_decorated, own_adapter
 from .failure import BAD_ARGUMENT, BootFailure
+from .json_bytes import to_json
 from .settings import Settings
 
 logger = logging.getLogger("azmlinfsrv.swagger")
@@ -56,7 +57,7 @@ class Swagger(Documents):
         for version in FILES:
             document = _read_own(version, settings.app_root) or _make(version, run, settings)
             if document is not None:
-                self.documents[version] = json.dumps(document).encode("ascii")
+                self.documents[version] = to_json(document)
         super().__init__(self.documents)
         self._log()
 

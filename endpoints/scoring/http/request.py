@@ -42,6 +42,7 @@ class HttpRequest:
 
     @property
     def is_get(self) -> bool:
+        """Told without reading the request line."""
         return self.head.startswith(b"GET ")
 
     @property
