@@ -49,7 +49,7 @@ class Scorer:
     def execute_all(self, calls: List[Call], *, is_batch: bool) -> Iterator[Tuple[Call, Answer]]:
         """One after the other, or all at once for a script that takes batches.
 
-        A plain value comes as its JSON alone, and `note_plain` has to be called for it: between two calls of run() only
+        A plain value comes as its JSON alone, and is to be given to `note_plain`: between two calls of run() only
         what must be done then is done, for whatever is done many times in a row is done more quickly.
         """
         if is_batch:
@@ -57,19 +57,22 @@ class Scorer:
             return
         prepared = [(call, self._arguments(call)) for call in calls]
         turn = self.watchdog.turn()
+        of_thread, thread_id = context.of_thread, turn.thread_id
         try:
             for call, arguments in prepared:
-                context.of_thread[turn.thread_id] = call.request_id
+                of_thread[thread_id] = call.request_id
                 answer = arguments if isinstance(arguments, HttpResponse) else self._score(call, arguments, turn)
-                if isinstance(answer, HttpResponse):
-                    answer = self._finish(call, answer)
-                yield call, answer
+                yield call, self._finish(call, answer) if isinstance(answer, HttpResponse) else answer
         finally:
-            context.of_thread.pop(turn.thread_id, None)
+            of_thread.pop(thread_id, None)
 
-    def note_plain(self, call: Call, body: bytes) -> None:
-        """The line in the log for a call whose plain value is on its way."""
-        self._log(call, 200, len(body))
+    @property
+    def note_plain(self) -> Optional[Callable[[Call, int], None]]:
+        """Writes the line in the log for a call whose plain value of so many bytes is on its way; None for no line."""
+        return self._note_plain if self._log_request is not None else None
+
+    def _note_plain(self, call: Call, length: int) -> None:
+        self._log(call, 200, length)
 
     def execute_batch(self, calls: List[Call]) -> List[Answer]:
         """One call of run_batch() for all; whatever goes wrong with it, each request gets its own answer."""

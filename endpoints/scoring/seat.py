@@ -16,7 +16,7 @@ from collections import deque
 from contextlib import suppress
 from typing import Any, Callable, Deque, Dict, List, NamedTuple, Optional, Tuple, Union
 
-from . import context, wire
+from . import busy_poll, context, wire
 from .answers import plain_headers
 from .call import Call
 from .http.request import HttpRequest
@@ -43,23 +43,32 @@ class FrontGone(Exception):
 class Seat:
     """Used by its own thread, but for `flush` and `send`.
 
-    on_plain: called when the JSON of a plain value goes out.
+    on_plain: called, if at all, with its length when the JSON of a plain value goes out.
     """
 
     def __init__(
-        self, rendezvous: Rendezvous, number: int, offer: Offer, on_plain: Callable[[Call, bytes], None]
+        self,
+        rendezvous: Rendezvous,
+        number: int,
+        offer: Offer,
+        on_plain: Optional[Callable[[Call, int], None]],
+        *,
+        is_busy_polling: bool,
     ) -> None:
         self._rendezvous = rendezvous
         self.number = number
         self._offer = offer
         self._on_plain = on_plain
+        self._is_busy_polling = is_busy_polling
         self._lock = threading.Lock()  # guards the order of what is sent
         self._held: Deque[Union[bytes, Tuple[Call, bytes]]] = deque()
         self._held_since = 0.0
         self._together = 1  # so many answers are worth waking the front
+        self._was_short = False  # the latest call
         self._work: Deque[Work] = deque()
         self._streaming: Dict[int, Call] = {}
         self.on_idle: Callable[[], None] = lambda: None  # before it waits for a call
+        self.on_next: Callable[[], None] = lambda: None  # between two calls
         self.is_over = False
         self.socket: socket.socket
         self._reader: FrameReader
@@ -100,14 +109,21 @@ class Seat:
 
     def next_work(self) -> Optional[Work]:
         """The next calls; waits for them. None when there will be no more. Raises FrontGone."""
+        self.on_next()
         work = self._work
         if not work:
             self.take_in()
         while not work and not self.is_over:
-            self.on_idle()
-            self.receive()
+            if not self._held or not self._receive_at_once():
+                self.on_idle()
+                if not self._are_calls_due or not self._receive_busily():
+                    self.receive()
             self.take_in()
         return work.popleft() if work else None
+
+    @property
+    def _are_calls_due(self) -> bool:
+        return self._is_busy_polling and self._together > 1 and self._was_short
 
     def take_work(self) -> List[Work]:
         """What `take_in` has left."""
@@ -120,10 +136,15 @@ class Seat:
         kind = frame[0]
         if kind == wire.CALLS:
             _, is_batch, self._together, calls = frame
-            return Work([self._call(fields) for fields in calls], is_batch)
+            made = [
+                Call(self, number, HttpRequest(head, content_type, body), request_id, received_at)
+                for number, received_at, request_id, content_type, head, body in calls
+            ]
+            return Work(made, is_batch)
         if kind == wire.LONG_CALL:
-            _, is_batch, fields, size = frame
-            return Work([self._call((*fields[:-1], self._receive_exactly(size)))], is_batch)
+            _, is_batch, (number, received_at, request_id, content_type, head, _), size = frame
+            request = HttpRequest(head, content_type, self._receive_exactly(size))
+            return Work([Call(self, number, request, request_id, received_at)], is_batch)
         if kind == wire.LINE:
             _log_line(*frame[1:])
         elif kind == wire.CREDIT or kind == wire.GONE:
@@ -136,13 +157,27 @@ class Seat:
             self.is_over = True
         return None
 
-    def _call(self, fields: Tuple[Any, ...]) -> Call:
-        number, received_at, request_id, content_type, head, body = fields
-        return Call(self, number, HttpRequest(head, content_type, body), request_id, received_at)
-
     def receive(self, flags: int = 0) -> None:
         """Wait for bytes. Raises BlockingIOError instead with MSG_DONTWAIT, and FrontGone."""
         self._reader.feed(self._receive(RECEIVE_BYTES, flags))
+
+    def _receive_busily(self) -> bool:
+        """Look for the next call without sleeping. False when none has come in time."""
+        if self._held:
+            self.flush()
+        until = time.perf_counter() + busy_poll.WORKER_S
+        while time.perf_counter() < until:
+            if self._receive_at_once():
+                return True
+        return False
+
+    def _receive_at_once(self) -> bool:
+        """Whether something is here. What is held stays held."""
+        try:
+            self.receive(socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        return True
 
     def _receive(self, size: int, flags: int) -> bytes:
         if self._held and not flags & socket.MSG_DONTWAIT:
@@ -171,9 +206,11 @@ class Seat:
     def answer_plainly(self, call: Call, body: bytes) -> None:
         """Send the JSON of a plain value, or hold it while other calls are here already."""
         if len(body) > INLINE_BYTES:
-            self._on_plain(call, body)
+            if self._on_plain is not None:
+                self._on_plain(call, len(body))
             self._send_long(call, 200, plain_headers(call.elapsed_s * 1000), body)
             return
+        self._was_short = call.elapsed_s < busy_poll.SHORT_CALL_S
         if not self._held:
             self._held_since = call.entered_at
         self._held.append((call, body))
@@ -204,9 +241,9 @@ class Seat:
     def wait_for_room(self, call: Call) -> bool:
         """Until the client has taken enough of the stream. False when it has gone."""
         while not call.is_gone and not self.is_over:
-            try:
-                self.receive(0 if call.under_way_bytes > WINDOW_BYTES else socket.MSG_DONTWAIT)
-            except BlockingIOError:
+            if call.under_way_bytes > WINDOW_BYTES:
+                self.receive()
+            elif not self._receive_at_once():
                 return True
             self.take_in()
         return False
@@ -234,7 +271,8 @@ class Seat:
                 item = self._held.popleft()
                 if isinstance(item, tuple):
                     call, body = item
-                    self._on_plain(call, body)
+                    if self._on_plain is not None:
+                        self._on_plain(call, len(body))
                     answers.append((call.number, 200, None, body, call.elapsed_s, False))
                     continue
                 if answers:

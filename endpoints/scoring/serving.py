@@ -40,14 +40,24 @@ class Serving:
     """Of one worker. `loop` is the one that init() was awaited on, if it was."""
 
     def __init__(
-        self, scorer: Scorer, offer: Offer, rendezvous: Rendezvous, *, seats: int, records: RecordPipe, loop: Any
+        self,
+        scorer: Scorer,
+        offer: Offer,
+        rendezvous: Rendezvous,
+        settings: Settings,
+        *,
+        records: RecordPipe,
+        loop: Any,
     ) -> None:
         self._scorer = scorer
         self._records = records
         self._loop: Optional[asyncio.AbstractEventLoop] = loop
-        count = 1 if offer.kind == wire.AWAITING else seats
-        self._seats = [Seat(rendezvous, number, offer, scorer.note_plain) for number in range(count)]
-        self._ticker = Ticker(scorer.watchdog, flush=self._flush, pulse=self._beat)
+        count = 1 if offer.kind == wire.AWAITING else settings.max_concurrent
+        self._seats = [
+            Seat(rendezvous, number, offer, scorer.note_plain, is_busy_polling=settings.is_busy_polling)
+            for number in range(count)
+        ]
+        self._ticker = Ticker(scorer.watchdog, flush=self._flush, flush_lines=records.flush, pulse=self._beat)
 
     def run(self, on_ready: Callable[[], None]) -> None:
         """Until the front says goodbye. run() is called in this thread first, which must be the main one."""
@@ -57,6 +67,7 @@ class Serving:
         signal.signal(signal.SIGTERM, lambda number, frame: None)  # the front says when nothing is left to do
         for seat in self._seats:
             seat.on_idle = self._ticker.flush_if_dozing
+            seat.on_next = self._ticker.stand_in
             seat.sit_down()
         os.register_at_fork(after_in_child=self._forget)
         gc.collect()

@@ -8,6 +8,7 @@ import os
 from typing import Any, Dict, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from . import CONTRACT_VERSION
+from .busy_poll import usable_cores
 from .failure import BAD_ARGUMENT, BootFailure
 
 CLI_ERROR = 1
@@ -38,6 +39,7 @@ CONFIG_KEYS = frozenset(
         "SERVER_VERSION_LOG_RESPONSE_ENABLED",
         "SLIPWAY_BATCH_MAX_SIZE",
         "SLIPWAY_BATCH_MAX_WAIT_MS",
+        "SLIPWAY_BUSY_POLL",
         "WORKER_COUNT",
         "WORKER_PRELOAD",
         "WORKER_TIMEOUT",
@@ -65,6 +67,7 @@ class Settings(NamedTuple):
     graceful_timeout_s: float
     batch_max_size: int
     batch_max_wait_ms: float
+    is_busy_polling: bool
     cors_origins: str
     service_name: str
     service_version: str
@@ -116,6 +119,7 @@ def load(arguments: Sequence[str], environ: Mapping[str, str]) -> Settings:
     has_health_port = environ.get("SEPERATE_HEALTH_ENDPOINT", "").lower() == "true"
     is_version_told = source.flag("SERVER_VERSION_LOG_RESPONSE_ENABLED", default=True)
     cors = given.access_control_allow_origins
+    worker_count = _at_least_one(given.worker_count or source.number("WORKER_COUNT", 1), "WORKER_COUNT")
     return Settings(
         host=given.host,
         port=DEFAULT_PORT if given.port is None else given.port,
@@ -124,7 +128,7 @@ def load(arguments: Sequence[str], environ: Mapping[str, str]) -> Settings:
         entry_script=entry_script,
         source_dir=source.text("AZUREML_SOURCE_DIRECTORY"),
         model_dir=given.model_dir or source.text("AZUREML_MODEL_DIR"),
-        worker_count=_at_least_one(given.worker_count or source.number("WORKER_COUNT", 1), "WORKER_COUNT"),
+        worker_count=worker_count,
         worker_timeout_s=source.number("WORKER_TIMEOUT", DEFAULT_WORKER_TIMEOUT_S),
         is_preloaded=source.flag("WORKER_PRELOAD", default=False),
         max_concurrent=_at_least_one(
@@ -135,6 +139,7 @@ def load(arguments: Sequence[str], environ: Mapping[str, str]) -> Settings:
         graceful_timeout_s=given.graceful_timeout,
         batch_max_size=_at_least_one(source.number("SLIPWAY_BATCH_MAX_SIZE", 1), "SLIPWAY_BATCH_MAX_SIZE"),
         batch_max_wait_ms=source.number("SLIPWAY_BATCH_MAX_WAIT_MS", 5),
+        is_busy_polling=source.flag("SLIPWAY_BUSY_POLL", default=usable_cores() > worker_count),
         cors_origins=source.text("AML_CORS_ORIGINS") if cors is None else cors,
         service_name=source.text("SERVICE_NAME", "ML service"),
         service_version=source.text("SERVICE_VERSION", "1.0"),

@@ -122,7 +122,7 @@ def serve(boot: Boot, rendezvous: Rendezvous) -> NoReturn:
     scorer, offer = boot.scorer, boot.offer
     assert scorer is not None and offer is not None  # noqa: S101
     loop = boot.loop or (_new_loop() if scorer.is_async else None)
-    serving = Serving(scorer, offer, rendezvous, seats=boot.settings.max_concurrent, records=boot.records, loop=loop)
+    serving = Serving(scorer, offer, rendezvous, boot.settings, records=boot.records, loop=loop)
 
     def tell() -> None:
         logger.info("Worker with pid %d ready for serving traffic", os.getpid())

@@ -43,7 +43,16 @@ class Desk:
         (self._records, write), (wake, self._wake) = os.pipe(), os.pipe()
         records = RecordPipe(write, Ledger())
         routes = Routes(load(["--entry_script", "score.py"], {}), RequestLog(records, links), roster.silences)
-        self.front = Front(poller, self.clients, links, roster, routes, flush=records.flush, wake=wake)
+        self.front = Front(
+            poller,
+            self.clients,
+            links,
+            roster,
+            routes,
+            flush=records.flush,
+            wake=wake,
+            is_busy_polling=False,
+        )
         self.asked: list[bytes] = []
         self._kept: list[int] = []
         self._reader = FrameReader()

@@ -120,12 +120,12 @@ class Clients:
     def sweep(self, now: float) -> None:
         """End connections whose client does nothing."""
         for connection in self.all():
-            if connection.ticket is not None and not connection.outbox:
+            if connection.ticket is not None and not connection.outbox.pieces:
                 continue
             silent_s = now - connection.touched_at
             if connection.is_lingering:
                 is_over = silent_s > LINGER_S
-            elif connection.outbox:
+            elif connection.outbox.pieces:
                 is_over = silent_s > SEND_STALL_S
             elif connection.parser.is_idle:
                 is_over = silent_s > IDLE_S
@@ -140,7 +140,7 @@ class Clients:
     def close_idle(self, now: float) -> None:
         """Before a stop: end every connection on which no request is under way."""
         for connection in self.all():
-            if connection.ticket is not None or connection.outbox or not connection.parser.is_idle:
+            if connection.ticket is not None or connection.outbox.pieces or not connection.parser.is_idle:
                 continue
             if connection.is_lingering:
                 if now - connection.touched_at > LINGER_S / 4:

@@ -38,7 +38,7 @@ class Connection:
         self.socket = accepted
         self.descriptor = accepted.fileno()
         self.parser = parser
-        self.outbox = Outbox(accepted)  # what the client has not taken yet
+        self.outbox = Outbox(accepted)
         self.ticket: Optional[Any] = None
         self.watched: Optional[int] = None  # which events the poller looks for; None: not at all
         self.is_closed = False

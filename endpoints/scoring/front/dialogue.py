@@ -89,7 +89,7 @@ class Dialogue:
         connection.touched_at = now
         connection.send(encode_chunk(chunk) if ticket.is_chunked else chunk)
         ticket.untold_bytes += len(chunk)
-        if connection.outbox or connection.has_failed:
+        if connection.outbox.pieces or connection.has_failed:
             self._front.settle(connection, now)
         else:
             self.on_taken(ticket)

@@ -7,8 +7,9 @@ import logging
 import os
 import time
 from contextlib import suppress
-from typing import Callable
+from typing import Callable, List, Tuple
 
+from .. import busy_poll
 from ..answers import fatal
 from ..child import STACKS_SIGNAL
 from ..http.lines import BadRequest
@@ -43,6 +44,7 @@ class Front:
         *,
         flush: Callable[[], None],
         wake: int,
+        is_busy_polling: bool,
     ) -> None:
         self._poller = poller
         self._clients = clients
@@ -51,6 +53,7 @@ class Front:
         self._routes = routes
         self._flush = flush
         self._wake = wake
+        self._is_busy_polling = is_busy_polling
         poller.watch(wake)
         self._dialogue = Dialogue(self, links, roster, routes)
         self.is_stopping = False
@@ -83,7 +86,7 @@ class Front:
 
     def turn(self, at_most_s: float = SWEEP_S) -> None:
         """Do what there is to do; wait for it no longer than so."""
-        events = self._poller.poll(min(at_most_s, self._timeout_s()))
+        events = self._poller.poll(0) or self._wait(at_most_s)
         now = time.perf_counter()
         find_client, find_link = self._clients.find, self._links.find
         for descriptor, event in events:
@@ -105,6 +108,13 @@ class Front:
         self._links.flush()
         self._flush()
 
+    def _wait(self, at_most_s: float) -> List[Tuple[int, int]]:
+        timeout_s = min(at_most_s, self._timeout_s())
+        events: List[Tuple[int, int]] = []
+        if self._is_busy_polling and self._roster.is_answer_due:
+            events = self._poller.poll_busily(min(timeout_s, busy_poll.FRONT_S))
+        return events or self._poller.poll(timeout_s)
+
     def _timeout_s(self) -> float:
         if self.is_stopping:
             return STOPPING_TURN_S
@@ -116,7 +126,7 @@ class Front:
     def _on_client(self, connection: Connection, event: int, now: float) -> None:
         if event & ~(READ | WRITE):
             self.lose(connection)
-        elif connection.outbox:
+        elif connection.outbox.pieces:
             if event & WRITE:
                 is_empty = connection.send_pending()
                 if is_empty and connection.ticket is not None:
@@ -147,12 +157,13 @@ class Front:
             except BadRequest as bad:
                 response = fatal(bad.status, str(bad))
                 connection.answer(response, method="GET", keep_alive=False, is_http10=False)
-                return self.settle(connection, now)
+                self.settle(connection, now)
+                return
             if request is None:
                 if connection.parser.awaits_continue and not connection.was_told_to_continue:
                     connection.was_told_to_continue = True
                     connection.send(CONTINUE)
-                return None
+                return
             connection.was_told_to_continue = False
             connection.began_at = now
             begun = self._routes.begin(request, now)
@@ -160,11 +171,14 @@ class Front:
                 begun.connection = connection
                 connection.ticket = begun
                 self._roster.submit(begun)
-                return self._assign(now)
+                if self._roster.is_idle:
+                    self._assign(now)
+                return
             keep_alive = request.keep_alive and not self.is_stopping
             connection.answer(begun, method=request.method, keep_alive=keep_alive, is_http10=request.is_http10)
-            if connection.must_close or connection.outbox:
-                return self.settle(connection, now)
+            if connection.must_close or connection.outbox.pieces:
+                self.settle(connection, now)
+                return
 
     def settle(self, connection: Connection, now: float) -> None:
         """After something was sent: wait for the client to take the rest, close, or read on."""
@@ -172,7 +186,7 @@ class Front:
             return
         if connection.has_failed:
             self.lose(connection)
-        elif connection.outbox:
+        elif connection.outbox.pieces:
             self._clients.watch(connection, WRITE)
         elif connection.ticket is not None:
             self._clients.watch(connection, READ)
@@ -194,17 +208,18 @@ class Front:
 
     def _assign(self, now: float) -> None:
         """Give calls to whoever is free. A seat that was idle gets them at once, the others at the end of the turn."""
-        assignment = self._roster.next_assignment(now)
-        while assignment is not None:
+        while self._roster.waiting:
+            assignment = self._roster.next_assignment(now)
+            if assignment is None:
+                return
             seat, tickets = assignment
             wanted = [ticket for ticket in tickets if not self._is_unwanted(ticket, now)]
             self._dialogue.send_calls(seat, wanted)
-            for ticket in tickets:
-                if ticket not in wanted:
+            if len(wanted) < len(tickets):
+                for ticket in set(tickets).difference(wanted):
                     self._roster.done(seat, ticket.number, None, now)
             if wanted and len(seat.tickets) == len(wanted):
                 self._links.flush_one(seat.link)
-            assignment = self._roster.next_assignment(now)
 
     def _is_unwanted(self, ticket: Ticket, now: float) -> bool:
         connection = ticket.connection

@@ -14,33 +14,30 @@ Piece = Union[bytes, memoryview]
 class Outbox:
     """In order, as fast as the other side takes them."""
 
-    __slots__ = ("_pieces", "_socket")
+    __slots__ = ("_socket", "pieces")
 
     def __init__(self, target: socket.socket) -> None:
         self._socket = target
-        self._pieces: Deque[Piece] = deque()
-
-    def __bool__(self) -> bool:
-        return bool(self._pieces)
+        self.pieces: Deque[Piece] = deque()  # what the other side has not taken
 
     def put(self, data: bytes) -> None:
-        self._pieces.append(data)
+        self.pieces.append(data)
 
     def send(self, data: bytes) -> None:
         """`put` and `flush`, without the detour when nothing waits. Raises OSError."""
-        if self._pieces:
-            self._pieces.append(data)
+        if self.pieces:
+            self.pieces.append(data)
             return
         try:
             sent = self._socket.send(data)
         except (BlockingIOError, InterruptedError):
             sent = 0
         if sent < len(data):
-            self._pieces.append(memoryview(data)[sent:])
+            self.pieces.append(memoryview(data)[sent:])
 
     def flush(self) -> bool:
         """Whether nothing waits any more. Raises OSError."""
-        pieces = self._pieces
+        pieces = self.pieces
         while pieces:
             data = self._next()
             try:
@@ -53,7 +50,7 @@ class Outbox:
         return True
 
     def _next(self) -> Piece:
-        pieces = self._pieces
+        pieces = self.pieces
         first = pieces.popleft()
         size = len(first)
         if size >= SEND_BYTES or not pieces:

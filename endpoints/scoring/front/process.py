@@ -53,7 +53,16 @@ def _serve(
     routes = Routes(settings, RequestLog(records, links), roster.silences)
     wake_read, wake_write = os.pipe()  # a signal ends the wait for something to happen
     os.set_blocking(wake_write, False)
-    front = Front(poller, clients, links, roster, routes, flush=records.flush, wake=wake_read)
+    front = Front(
+        poller,
+        clients,
+        links,
+        roster,
+        routes,
+        flush=records.flush,
+        wake=wake_read,
+        is_busy_polling=settings.is_busy_polling,
+    )
 
     def stop(number: int, frame: object) -> None:
         front.is_stopping = True

@@ -12,13 +12,14 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, Deque, Dict, List, NamedTuple, Optional
 
+from .. import busy_poll
 from ..wire import AWAITING, BATCHING, PLAIN, Offer
 from .ticket import Ticket
 
 LONG_CALL_S = 0.001  # mean above which every seat is used; below half of it only the first
 OVERTAKE_S = 0.008  # a short call that lasts longer than this lets others past, onto other seats
 AHEAD_S = 0.002
-MAX_AHEAD = 16
+MAX_AHEAD = 64
 SILENT_S = 5.0  # a worker speaks every second; one that has not for so long cannot run Python
 _WEIGHT = 0.1  # of the latest call in the mean
 
@@ -67,6 +68,13 @@ class Crew:
     def load(self) -> int:
         return sum([len(seat.tickets) for seat in self.seats])
 
+    @property
+    def is_answer_due(self) -> bool:
+        """Whether there are calls to answer, short ones as a rule, of more callers than one or two."""
+        return self._mean_s < busy_poll.SHORT_CALL_S and any(
+            seat.tickets and seat.answers_together > 1 for seat in self.seats
+        )
+
     def note(self, elapsed_s: float) -> None:
         mean = self._mean_s = self._mean_s * (1 - _WEIGHT) + elapsed_s * _WEIGHT
         if mean > LONG_CALL_S:
@@ -85,6 +93,16 @@ class Crew:
         if kind == BATCHING or self._are_calls_long or self.is_overtaken(now):
             return next((seat for seat in self.seats if not seat.tickets), None)
         return first if len(first.tickets) < self._ahead else None
+
+    def room(self, seat: Seat) -> int:
+        """How many calls a seat takes that is free."""
+        if self.offer.kind == AWAITING:
+            return self.offer.at_once - len(seat.tickets)
+        if self.offer.kind == BATCHING:
+            return self.offer.at_once
+        if self._are_calls_long or seat is not self.seats[0]:
+            return 1
+        return max(1, self._ahead - len(seat.tickets))
 
     def is_overtaken(self, now: float) -> bool:
         first = self.seats[0]
@@ -121,6 +139,16 @@ class Roster:
     @property
     def load(self) -> int:
         return sum([crew.load for crew in self._crews.values()])
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether a worker has nothing to do."""
+        return any(not crew.seats[0].tickets for crew in self._crews.values())
+
+    @property
+    def is_answer_due(self) -> bool:
+        """Whether one will come sooner than it is worth sleeping."""
+        return any(crew.is_answer_due for crew in self._crews.values())
 
     def join(self, link: Any, pid: int, number: int, offer: Offer, now: float) -> Seat:
         crew = self._crews.get(pid)
@@ -171,12 +199,14 @@ class Roster:
         seat = self._free_seat(now)
         if seat is None:
             return None
-        count = 1
-        if seat.crew.offer.kind == BATCHING:
-            is_due = now - self.waiting[0].received_at >= seat.crew.batch_wait_s
-            if len(self.waiting) < seat.crew.offer.at_once and not is_due:
+        crew = seat.crew
+        count = min(len(self.waiting), crew.room(seat))
+        if crew.offer.kind == BATCHING:
+            is_due = now - self.waiting[0].received_at >= crew.batch_wait_s
+            if count < crew.offer.at_once and not is_due:
                 return None
-            count = min(len(self.waiting), seat.crew.offer.at_once)
+        elif len(self._crews) > 1:
+            count = 1  # the next one may be another worker's turn
         tickets = [self.waiting.popleft() for _ in range(count)]
         seat.take(tickets, waiting=len(self.waiting) // len(self._crews), now=now)
         return Assignment(seat, tickets)

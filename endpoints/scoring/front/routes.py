@@ -42,11 +42,11 @@ class Routes:
         self._documents = Documents(offer.documents)
 
     def begin(self, request: HttpRequest, now: float) -> Union[HttpResponse, Ticket]:
-        route = request.route
-        if route == "/score":
-            return self._begin_score(request, now)
-        if route == "/" or route == "/swagger.json":
-            if request.method not in READ_METHODS:
+        line = request.line
+        if line.route == "/score":
+            return self._begin_score(request, line.method, now)
+        if line.route == "/" or line.route == "/swagger.json":
+            if line.method not in READ_METHODS:
                 return _wrong_method(READ_METHODS)
             return self._read(request, now)
         return error(404, NOT_FOUND)
@@ -57,8 +57,7 @@ class Routes:
             return self._version_block + encode_headers(ids.headers)
         return encode_headers(self._added(request, ids))
 
-    def _begin_score(self, request: HttpRequest, now: float) -> Union[HttpResponse, Ticket]:
-        method = request.method
+    def _begin_score(self, request: HttpRequest, method: str, now: float) -> Union[HttpResponse, Ticket]:
         if method not in SCORE_METHODS:
             return _wrong_method(SCORE_METHODS)
         ids = identify(request.headers)

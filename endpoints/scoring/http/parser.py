@@ -6,9 +6,9 @@ No sockets here.
 from __future__ import annotations
 
 import re
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Tuple
 
-from .lines import BadRequest, header_lines, parse_header_line, parse_request_line, request_lines
+from .lines import BadRequest, RequestLine, header_lines, parse_header_line, parse_request_line, request_lines
 from .request import HttpRequest
 
 MAX_REQUEST_LINE = 4094  # the three limits of the original server
@@ -21,6 +21,8 @@ MAX_LENGTH_DIGITS = 18
 
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?")
 
+_NO_HEAD: Tuple[bytes, RequestLine, Dict[str, str]] = (b"", RequestLine("", "", is_http10=False), {})
+
 
 class RequestParser:
     """Feed it bytes, take requests. `max_body_bytes`: None for no limit."""
@@ -30,6 +32,7 @@ class RequestParser:
         self._checked = 0  # lines of an incomplete head up to here are known to be good
         self._lines_checked = 0
         self._blank_lines = 0
+        self._head: Tuple[bytes, RequestLine, Dict[str, str]] = _NO_HEAD  # the latest, as sent and as read
         self._request: Optional[HttpRequest] = None  # the head is read, the body is not
         self._parts: List[bytes] = []
         self._missing = 0  # bytes of the body, or of the chunk and its CRLF
@@ -88,6 +91,16 @@ class RequestParser:
         if end < 0:
             self._check_lines(buffer)
             return False
+        self._buffer = buffer[end + 4 :]
+        head, line, headers = self._head
+        if buffer[:end] != head:  # clients repeat theirs on a kept connection
+            head, line, headers = self._head = self._read_lines(buffer, end)
+        self._checked = self._lines_checked = self._blank_lines = 0
+        self._begin_body(HttpRequest(head, headers.get("content-type", ""), line=line, headers=headers))
+        return True
+
+    def _read_lines(self, buffer: bytes, end: int) -> Tuple[bytes, RequestLine, Dict[str, str]]:
+        """Of the head that ends there. Raises BadRequest for the first bad one."""
         head = buffer[:end]
         lines = head.split(b"\r\n")
         line = request_lines.get(lines[0])
@@ -108,10 +121,7 @@ class RequestParser:
                 headers[name] += "," + value
             else:
                 headers[name] = value
-        self._buffer = buffer[end + 4 :]
-        self._checked = self._lines_checked = self._blank_lines = 0
-        self._begin_body(HttpRequest(head, headers.get("content-type", ""), line=line, headers=headers))
-        return True
+        return head, line, headers
 
     def _skip_blank_lines(self) -> bool:
         """Clients of old sent an empty line after a body. False until more bytes come."""

@@ -74,7 +74,9 @@ class HttpRequest:
     @property
     def body(self) -> bytes:
         parts = self.parts
-        if len(parts) > 1:
+        if len(parts) == 1:
+            return parts[0]
+        if parts:
             parts[:] = [b"".join(parts)]
         return parts[0] if parts else b""
 
