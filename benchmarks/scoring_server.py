@@ -1,14 +1,17 @@
 """The scoring server beside azureml-inference-server-http and beside a bare loop, on the sample's run().
 
-One worker each, every server in an environment of its own, alternating runs, medians. Load comes from wrk where it is
-on PATH, else from a small asyncio client. Writes out/scoring_server.json.
-Usage: python -m benchmarks.scoring_server [--rounds 5] [--seconds 2] [--connections 16]
+One worker each, every server in an environment of its own, alternating runs, medians. Who calls run() has a core to
+itself; the load and the other processes of a server have the other: with three busy processes on two cores the
+scheduler's luck would weigh more than what is compared (--placement free leaves it to the scheduler). Load comes from
+wrk where it is on PATH, else from a small asyncio client. Writes out/scoring_server.json.
+Usage: python -m benchmarks.scoring_server [--rounds 5] [--seconds 2] [--placement apart|free]
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import collections
 import contextlib
 import json
 import os
@@ -21,7 +24,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +35,9 @@ SAMPLE = ROOT / "samples" / "diabetes"
 SCRIPT = SAMPLE / "onlinescoring" / "score.py"
 BODY = (SAMPLE / "sample-request.json").read_bytes()
 ORIGINAL = "azureml-inference-server-http==1.5.1"
+FEW, BUSY = 16, 64  # connections
+CORES = sorted(os.sched_getaffinity(0))
+RUN_CORE, LOAD_CORE = CORES[0], CORES[-1]
 
 BARE_LOOP = """
 import importlib.util, json, logging, sys, time
@@ -65,6 +71,14 @@ class Load:
     p99_ms: float
 
 
+@dataclass(frozen=True)
+class Served:
+    """A server that answers, by its supervisor's process id."""
+
+    port: int
+    pid: int
+
+
 def environment(name: str, *packages: str) -> Path:
     """The Python of an environment with the sample's packages, made once."""
     folder = WORK / name
@@ -76,6 +90,21 @@ def environment(name: str, *packages: str) -> Path:
         subprocess.run([*uv, "pip", "install", "-q", "--python", str(python), *requirements], check=True)
         (folder / "done").touch()
     return python
+
+
+def below(pid: int) -> list[int]:
+    """The process and everything it has started."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *[one for child in children for one in below(int(child))]]
+
+
+def place(pid: int) -> None:
+    """A server's worker on one core, what else there is of it on the other."""
+    for one in below(pid):
+        is_front = Path(f"/proc/{one}/comm").read_text().strip() == "slipway-front"
+        is_worker = below(one) == [one] and not is_front
+        for task in Path(f"/proc/{one}/task").iterdir():
+            os.sched_setaffinity(int(task.name), {RUN_CORE if is_worker else LOAD_CORE})
 
 
 def free_port() -> int:
@@ -115,13 +144,14 @@ def wait_for_answer(port: int, process: subprocess.Popen[bytes]) -> None:
             time.sleep(0.05)
 
 
-def load(port: int, *, connections: int, seconds: float) -> Load:
+def load(port: int, *, connections: int, seconds: float, is_apart: bool) -> Load:
     url = f"http://127.0.0.1:{port}/score"
     if shutil.which("wrk"):
         script = WORK / "post.lua"
         script.write_text(WRK_SCRIPT % (SAMPLE / "sample-request.json"))
         whole_s = max(1, round(seconds))
-        command = ["wrk", "-t1", f"-c{connections}", f"-d{whole_s}s", "--latency", "-s", str(script), url]
+        command = ["taskset", "-c", str(LOAD_CORE)] if is_apart else []
+        command += ["wrk", "-t1", f"-c{connections}", f"-d{whole_s}s", "--latency", "-s", str(script), url]
         return parse_wrk(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     return asyncio.run(_load(port, connections, seconds))
 
@@ -170,17 +200,17 @@ async def _load(port: int, connections: int, seconds: float) -> Load:
     return Load(len(times) / seconds, ordered[len(ordered) // 2] * 1000, ordered[len(ordered) * 99 // 100] * 1000)
 
 
-def bare_loop(python: Path, seconds: float, log_file: str) -> float:
-    command = [str(python), "-c", BARE_LOOP, str(SCRIPT), str(SAMPLE / "sample-request.json"), str(seconds), log_file]
+def bare_loop(python: Path, seconds: float, log_file: str, *, is_apart: bool) -> float:
+    command = ["taskset", "-c", str(RUN_CORE)] if is_apart else []
+    command += [str(python), "-c", BARE_LOOP, str(SCRIPT), str(SAMPLE / "sample-request.json"), str(seconds), log_file]
     environ = {**os.environ, "AZUREML_MODEL_DIR": str(WORK / "model-root")}
     return float(subprocess.run(command, env=environ, check=True, capture_output=True, text=True).stdout)
 
 
 def resident_mib(pid: int) -> float:
     """Of the process and everything below it."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    own = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
-    return (int(own[1]) / 1024 if own else 0.0) + sum(resident_mib(int(child)) for child in children)
+    found = [re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{one}/status").read_text()) for one in below(pid)]
+    return sum(int(own[1]) / 1024 for own in found if own)
 
 
 def prepare() -> tuple[Path, Path]:
@@ -195,70 +225,89 @@ def prepare() -> tuple[Path, Path]:
     return ours, original
 
 
-def measure(rounds: int, seconds: float, connections: int) -> tuple[dict[str, list[Load]], dict[str, float]]:
+@contextlib.contextmanager
+def started(python: Path, arguments: list[str], *, is_apart: bool, **environ: str) -> Iterator[Served]:
+    """A server for one round: how a process lies in memory is luck, and worth several percent."""
+    port = free_port()
+    with server(python, arguments, port, **environ) as process:
+        if is_apart:
+            place(process.pid)
+        load(port, connections=BUSY, seconds=1, is_apart=is_apart)  # until it runs as it will for the rest of its life
+        yield Served(port, process.pid)
+
+
+def measure(rounds: int, seconds: float, *, is_apart: bool) -> tuple[dict[str, list[Load]], dict[str, float]]:
+    """Loads by subject and number of connections; resident MiB by subject."""
     ours, original = prepare()
-    ports = [free_port() for _ in range(3)]
     own = ["-m", "slipway_scoring", "--entry_script", str(SCRIPT), "--host", "127.0.0.1"]
     staged = {"PYTHONPATH": str(WORK / "staged")}
-    with contextlib.ExitStack() as stack:
-        logging_ours = [*own, "--log-file", str(WORK / "ours.jsonl")]
-        processes = [
-            stack.enter_context(server(ours, logging_ours, ports[0], **staged)),
-            stack.enter_context(
-                server(
-                    ours,
-                    [*own, "--log-file", str(WORK / "quiet.jsonl")],
-                    ports[1],
-                    AZUREML_LOG_LEVEL="WARNING",
-                    **staged,
-                )
-            ),
-            stack.enter_context(
-                server(original, ["-m", "azureml_inference_server_http", "--entry_script", str(SCRIPT)], ports[2])
-            ),
-        ]
+    quiet = {**staged, "AZUREML_LOG_LEVEL": "WARNING"}
+    theirs = ["-m", "azureml_inference_server_http", "--entry_script", str(SCRIPT)]
+    servers: dict[str, tuple[Path, list[str], dict[str, str]]] = {
+        "ours": (ours, [*own, "--log-file", str(WORK / "ours.jsonl")], staged),
+        "original": (original, theirs, {}),
+        "ours, log level WARNING": (ours, [*own, "--log-file", str(WORK / "quiet.jsonl")], quiet),
+    }
+    loops = {"bare loop": str(WORK / "bare.log"), "bare loop, no log": ""}
+    found: dict[str, list[Load]] = collections.defaultdict(list)
+    memory: dict[str, float] = {}
 
-        def loading(port: int) -> Callable[[], Load]:
-            return lambda: load(port, connections=connections, seconds=seconds)
+    def note(name: str, one: Load) -> None:
+        found[name].append(one)
+        print(f"{name}: {one.per_second:,.0f}/s", flush=True)
 
-        subjects: dict[str, Callable[[], Load]] = {
-            "ours": loading(ports[0]),
-            "original": loading(ports[2]),
-            "bare loop": lambda: Load(bare_loop(ours, seconds, str(WORK / "bare.log")), 0, 0),
-            "ours, log level WARNING": loading(ports[1]),
-            "bare loop, no log": lambda: Load(bare_loop(ours, seconds, ""), 0, 0),
-        }
-        found: dict[str, list[Load]] = {name: [] for name in subjects}
-        for number in range(rounds):
-            for name, run in subjects.items():
-                found[name].append(run())
-                print(f"round {number + 1}: {name}: {found[name][-1].per_second:,.0f}/s", flush=True)
-        memory = {"ours": resident_mib(processes[0].pid), "original": resident_mib(processes[2].pid)}
+    for number in range(rounds):
+        print(f"round {number + 1}")
+        for name, log_file in loops.items():
+            note(name, Load(bare_loop(ours, seconds, log_file, is_apart=is_apart), 0, 0))
+        for name, (python, arguments, environ) in servers.items():
+            with started(python, arguments, is_apart=is_apart, **environ) as served:
+                for connections in (FEW, BUSY):
+                    one = load(served.port, connections=connections, seconds=seconds, is_apart=is_apart)
+                    note(f"{name}, {connections}", one)
+                memory[name] = resident_mib(served.pid)
     return found, memory
 
 
 def rows(found: dict[str, list[Load]]) -> list[dict[str, object]]:
-    """The figures to reach: medians of the ratios within a round, in which the machine was equally busy for both."""
+    """The figures to reach: medians of the ratios within a round, in which the machine was equally busy for both.
+
+    A bare loop is never without work, so beside it the server has callers enough not to be either.
+    """
+    quiet = "ours, log level WARNING"
     pairs = [
-        ("requests/s against azureml-inference-server-http", "ours", "original", 5.0),
-        ("requests/s against a bare loop of run() that logs to a file", "ours", "bare loop", 0.8),
-        ("requests/s against a bare loop of run(), no log lines", "ours, log level WARNING", "bare loop, no log", 0.8),
+        ("requests/s against azureml-inference-server-http", f"ours, {FEW}", f"original, {FEW}", 5.0),
+        ("requests/s against a bare loop of run() that logs to a file", f"ours, {BUSY}", "bare loop", 0.8),
+        ("requests/s against a bare loop of run(), no log lines", f"{quiet}, {BUSY}", "bare loop, no log", 0.8),
     ]
     made: list[dict[str, object]] = []
     for what, one, other, target in pairs:
-        ratios = [mine.per_second / theirs.per_second for mine, theirs in zip(found[one], found[other], strict=True)]
-        made.append({"what": what, "ratio": round(statistics.median(ratios), 3), "target": target, "better": "higher"})
+        made.append({"what": what, "ratio": round(ratio(found, one, other), 3), "target": target, "better": "higher"})
     return made
 
 
-def details(found: dict[str, list[Load]], medians: dict[str, float], memory: dict[str, float]) -> str:
-    """A table for people."""
-    lines = [f"{'':28}{'per second':>12}{'p50 ms':>10}{'p99 ms':>10}{'MiB':>8}"]
+def ratio(found: dict[str, list[Load]], one: str, other: str) -> float:
+    pairs = zip(found[one], found[other], strict=True)
+    return statistics.median(mine.per_second / theirs.per_second for mine, theirs in pairs)
+
+
+def details(found: dict[str, list[Load]], memory: dict[str, float]) -> str:
+    """A table for people, and what has no target."""
+    lines = [f"{'':30}{'per second':>12}{'p50 ms':>10}{'p99 ms':>10}"]
     for name, loads in found.items():
-        p50, p99 = (
-            statistics.median(values) for values in zip(*[(one.p50_ms, one.p99_ms) for one in loads], strict=True)
+        rate, p50, p99 = (
+            statistics.median(values)
+            for values in zip(*[(one.per_second, one.p50_ms, one.p99_ms) for one in loads], strict=True)
         )
-        lines.append(f"{name:28}{medians[name]:12,.0f}{p50:10.3f}{p99:10.3f}{memory.get(name, 0):8.0f}")
+        lines.append(f"{name:30}{rate:12,.0f}{p50:10.3f}{p99:10.3f}")
+    lines += [f"{name}: {mib:.0f} MiB resident" for name, mib in memory.items()]
+    quiet = "ours, log level WARNING"
+    for one, other in [
+        (f"ours, {BUSY}", f"original, {BUSY}"),
+        (f"ours, {FEW}", "bare loop"),
+        (f"{quiet}, {FEW}", "bare loop, no log"),
+    ]:
+        lines.append(f"no target: {one} against {other}: {ratio(found, one, other):.3f}")
     return "\n".join(lines)
 
 
@@ -266,12 +315,12 @@ def main(arguments: list[str] | None = None) -> int:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--rounds", type=int, default=5)
     options.add_argument("--seconds", type=float, default=2.0)
-    options.add_argument("--connections", type=int, default=16)
+    options.add_argument("--placement", choices=("apart", "free"), default="apart")
     given = options.parse_args(arguments or [])
-    found, memory = measure(given.rounds, given.seconds, given.connections)
-    medians = {name: statistics.median(one.per_second for one in loads) for name, loads in found.items()}
+    is_apart = given.placement == "apart" and len(CORES) > 1
+    found, memory = measure(given.rounds, given.seconds, is_apart=is_apart)
     (OUT / "scoring_server.json").write_text(json.dumps(rows(found), indent=2) + "\n")
-    print(details(found, medians, memory))
+    print(details(found, memory))
     return 0
 
 
