@@ -44,6 +44,19 @@ def test_reads_pipelined_requests_in_order() -> None:
     ]
 
 
+def test_a_head_that_comes_again_is_read_as_the_first_time() -> None:
+    one = b"POST /a HTTP/1.1\r\nContent-Length: 2\r\nA: 1\r\n\r\n"
+    other = b"POST /a HTTP/1.1\r\nContent-Length: 3\r\nA: 1\r\n\r\n"
+    chunked = b"POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+    bad = b"POST /a HTTP/1.1\r\nContent-Length: 2\r\nA 1\r\n\r\n"
+    chunks = b"1\r\nx\r\n0\r\n\r\n"
+    wholes = [one + b"hi", one + b"ho", other + b"hey", one + b"hi", chunked + chunks, chunked + chunks, one + b"ha"]
+    alone = [outcome(whole)[0][0] for whole in wholes]
+    assert outcome(*wholes) == (alone, 0)
+    assert outcome(b"".join(wholes)) == (alone, 0)
+    assert outcome(one + b"hi", bad + b"hi") == (alone[:1], 400)
+
+
 def test_joins_chunks_and_drops_extensions_and_trailers() -> None:
     body = b"3;name=x\r\nabc\r\nA\r\n0123456789\r\n0\r\nx-sum: 1\r\n\r\n"
     requests, status = outcome(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + body)
