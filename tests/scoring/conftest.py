@@ -89,8 +89,10 @@ class Running:
             return answer
 
     def log(self) -> list[dict[str, Any]]:
+        """The lines that are there whole; the last may still be on its way."""
         path = self.folder / "log.jsonl"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        text = path.read_text() if path.exists() else ""
+        return [json.loads(line) for line in text.split("\n")[:-1]]
 
     def messages(self) -> list[str]:
         return [line["message"] for line in self.log()]
