@@ -25,23 +25,25 @@ Outcomes = dict[str, "Future[dict[str, Any]]"]
 PER_ENDPOINT = 15  # a studio allows twenty
 MODEL = "os.environ['AZUREML_MODEL_DIR'] + '/model.pkl'"
 IMPATIENT = {"initial_delay": 1, "period": 1, "timeout": 1, "failure_threshold": 2}
-# The process that answers for the instance stands still, a second after init().
-STOPS_ANSWERING = """
+ONCE_READY = {**IMPATIENT, "initial_delay": 60}  # time to start on a busy machine; afterwards it is as impatient
+SEEN_S = 10  # after init(), by which even a busy studio has seen that the instance was ready
+# The process that answers for the instance stands still.
+STOPS_ANSWERING = f"""
 import os
 import threading
 
 
 def stop():
     parent = os.getppid()
-    with open(f"/proc/{parent}/task/{parent}/children") as children:
+    with open("/proc/%d/task/%d/children" % (parent, parent)) as children:
         for pid in children.read().split():
-            with open(f"/proc/{pid}/comm") as name:
+            with open("/proc/%s/comm" % pid) as name:
                 if name.read().strip() == "slipway-front":
                     os.kill(int(pid), 19)
 
 
 def init():
-    threading.Timer(1, stop).start()
+    threading.Timer({SEEN_S}, stop).start()
 """
 SCRIPT = [
     Broken(
@@ -126,12 +128,12 @@ PROCESS = [
     Broken(
         "blocked", "DeploymentCrashLoopBackOff", "liveness probe failed 2 times in a row: HTTP status 503", "blocks",
         script="import ctypes\nimport threading\n\n\ndef init():\n"
-        f"    threading.Timer(1, ctypes.PyDLL(None).sleep, [600]).start()\n{FINE_RUN}",
-        changes={"liveness_probe": IMPATIENT},
+        f"    threading.Timer({SEEN_S}, ctypes.PyDLL(None).sleep, [600]).start()\n{FINE_RUN}",
+        changes={"liveness_probe": ONCE_READY},
     ),
     Broken(
         "stopped", "DeploymentCrashLoopBackOff", "liveness probe failed 2 times in a row: no answer", "blocks",
-        script=STOPS_ANSWERING + FINE_RUN, changes={"liveness_probe": IMPATIENT},
+        script=STOPS_ANSWERING + FINE_RUN, changes={"liveness_probe": ONCE_READY},
     ),
 ]  # fmt: skip
 BUILD = [
