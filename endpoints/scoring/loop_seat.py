@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 from typing import Any, Dict, Set
 
 from .call import Call
@@ -47,10 +46,9 @@ class LoopAttendant:
 
     def _read(self) -> None:
         try:
-            self.seat.receive(socket.MSG_DONTWAIT)
+            if not self.seat.receive_at_once():
+                return
             self.seat.take_in()
-        except BlockingIOError:
-            return
         except FrontGone:
             self._is_front_gone = True
         self._begin_calls()

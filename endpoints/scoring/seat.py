@@ -114,7 +114,7 @@ class Seat:
         if not work:
             self.take_in()
         while not work and not self.is_over:
-            if not self._held or not self._receive_at_once():
+            if not self._held or not self.receive_at_once():
                 self.on_idle()
                 if not self._are_calls_due or not self._receive_busily():
                     self.receive()
@@ -136,15 +136,10 @@ class Seat:
         kind = frame[0]
         if kind == wire.CALLS:
             _, is_batch, self._together, calls = frame
-            made = [
-                Call(self, number, HttpRequest(head, content_type, body), request_id, received_at)
-                for number, received_at, request_id, content_type, head, body in calls
-            ]
-            return Work(made, is_batch)
+            return Work([self._call(fields) for fields in calls], is_batch)
         if kind == wire.LONG_CALL:
-            _, is_batch, (number, received_at, request_id, content_type, head, _), size = frame
-            request = HttpRequest(head, content_type, self._receive_exactly(size))
-            return Work([Call(self, number, request, request_id, received_at)], is_batch)
+            _, is_batch, (*fields, _), size = frame
+            return Work([self._call((*fields, self._receive_exactly(size)))], is_batch)
         if kind == wire.LINE:
             _log_line(*frame[1:])
         elif kind == wire.CREDIT or kind == wire.GONE:
@@ -157,9 +152,21 @@ class Seat:
             self.is_over = True
         return None
 
-    def receive(self, flags: int = 0) -> None:
-        """Wait for bytes. Raises BlockingIOError instead with MSG_DONTWAIT, and FrontGone."""
-        self._reader.feed(self._receive(RECEIVE_BYTES, flags))
+    def _call(self, fields: Tuple[Any, ...]) -> Call:
+        number, received_at, request_id, content_type, head, body = fields
+        return Call(self, number, HttpRequest(head, content_type, body), request_id, received_at)
+
+    def receive(self) -> None:
+        """Wait for bytes. Raises FrontGone."""
+        self._reader.feed(self._receive(RECEIVE_BYTES, 0))
+
+    def receive_at_once(self) -> bool:
+        """Whether something is here. What is held stays held. Raises FrontGone."""
+        try:
+            self._reader.feed(self._receive(RECEIVE_BYTES, socket.MSG_DONTWAIT))
+        except BlockingIOError:
+            return False
+        return True
 
     def _receive_busily(self) -> bool:
         """Look for the next call without sleeping. False when none has come in time."""
@@ -167,17 +174,9 @@ class Seat:
             self.flush()
         until = time.perf_counter() + busy_poll.WORKER_S
         while time.perf_counter() < until:
-            if self._receive_at_once():
+            if self.receive_at_once():
                 return True
         return False
-
-    def _receive_at_once(self) -> bool:
-        """Whether something is here. What is held stays held."""
-        try:
-            self.receive(socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return False
-        return True
 
     def _receive(self, size: int, flags: int) -> bytes:
         if self._held and not flags & socket.MSG_DONTWAIT:
@@ -243,7 +242,7 @@ class Seat:
         while not call.is_gone and not self.is_over:
             if call.under_way_bytes > WINDOW_BYTES:
                 self.receive()
-            elif not self._receive_at_once():
+            elif not self.receive_at_once():
                 return True
             self.take_in()
         return False

@@ -10,7 +10,6 @@ cost. So as long as those come and go, their thread hands the log lines over its
 from __future__ import annotations
 
 import threading
-import time
 from time import perf_counter
 from typing import Callable
 
@@ -74,7 +73,7 @@ class Ticker:
             watchdog.is_dozing = True
             self._flush()  # what came since the last look, before anybody could know of the doze
             if seen == watchdog.stirs and not self._is_wanted.wait(PULSE_S):
-                self._beat()
+                self._beat(perf_counter())
                 continue
             watchdog.is_dozing = False
             self._is_wanted.clear()
@@ -82,13 +81,12 @@ class Ticker:
             while seen != watchdog.stirs or watchdog.is_busy:
                 seen = watchdog.stirs
                 self._clock.sleep()
-                self._looked_at = perf_counter()
+                self._looked_at = now = perf_counter()
                 self._flush()
                 watchdog.check()
-                self._beat()
+                self._beat(now)
 
-    def _beat(self) -> None:
-        now = time.monotonic()
+    def _beat(self, now: float) -> None:
         if now >= self._next_pulse:
             self._next_pulse = now + PULSE_S
             self._pulse()

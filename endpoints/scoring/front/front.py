@@ -86,7 +86,7 @@ class Front:
 
     def turn(self, at_most_s: float = SWEEP_S) -> None:
         """Do what there is to do; wait for it no longer than so."""
-        events = self._poller.poll(0) or self._wait(at_most_s)
+        events = self._wait(at_most_s)
         now = time.perf_counter()
         find_client, find_link = self._clients.find, self._links.find
         for descriptor, event in events:
@@ -103,17 +103,15 @@ class Front:
             else:
                 self._clients.accept(descriptor)
                 self._links.accept(descriptor)
-        if self._roster.waiting:
-            self._assign(now)
+        self._assign(now)
         self._links.flush()
         self._flush()
 
     def _wait(self, at_most_s: float) -> List[Tuple[int, int]]:
         timeout_s = min(at_most_s, self._timeout_s())
-        events: List[Tuple[int, int]] = []
         if self._is_busy_polling and self._roster.is_answer_due:
-            events = self._poller.poll_busily(min(timeout_s, busy_poll.FRONT_S))
-        return events or self._poller.poll(timeout_s)
+            return self._poller.poll_busily(min(timeout_s, busy_poll.FRONT_S)) or self._poller.poll(timeout_s)
+        return self._poller.poll(timeout_s)
 
     def _timeout_s(self) -> float:
         if self.is_stopping:
@@ -208,10 +206,7 @@ class Front:
 
     def _assign(self, now: float) -> None:
         """Give calls to whoever is free. A seat that was idle gets them at once, the others at the end of the turn."""
-        while self._roster.waiting:
-            assignment = self._roster.next_assignment(now)
-            if assignment is None:
-                return
+        while (assignment := self._roster.next_assignment(now)) is not None:
             seat, tickets = assignment
             wanted = [ticket for ticket in tickets if not self._is_unwanted(ticket, now)]
             self._dialogue.send_calls(seat, wanted)

@@ -39,8 +39,8 @@ class Poller:
     def poll_busily(self, timeout_s: float) -> List[Tuple[int, int]]:
         """Without sleeping, but letting others go first who want the core."""
         until = perf_counter() + timeout_s
-        found: List[Tuple[int, int]] = []
+        found = self.poll(0)
         while not found and perf_counter() < until:
             os.sched_yield()
-            found = self._poll.poll(0)
+            found = self.poll(0)
         return found

@@ -74,9 +74,7 @@ class HttpRequest:
     @property
     def body(self) -> bytes:
         parts = self.parts
-        if len(parts) == 1:
-            return parts[0]
-        if parts:
+        if len(parts) > 1:
             parts[:] = [b"".join(parts)]
         return parts[0] if parts else b""
 
