@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 from benchmarks.data_plane.peers import LOAD_CORE, Peer, pinned
 
@@ -85,3 +86,12 @@ def _latency(percent: str, text: str) -> float:
     if found is None:
         raise RuntimeError(f"wrk gave no latencies: {text}")
     return float(found[1]) * _UNITS[found[2]]
+
+
+def summary(runs: list[Run]) -> str:
+    """One line of medians."""
+    return (
+        f"{median(run.rate for run in runs):9.0f} requests/s   p50 {median(run.p50_ms for run in runs):7.3f} ms   "
+        f"p99 {median(run.p99_ms for run in runs):7.3f} ms   CPU {median(run.cpu_us for run in runs):5.1f} us each   "
+        f"{median(run.memory_mib for run in runs):5.0f} MiB"
+    )

@@ -1,4 +1,7 @@
-"""Who is measured: the gateway, nginx, Traefik, and the static upstream that all of them forward to."""
+"""Who is measured: the gateway, nginx, Traefik, and the static upstream that all of them forward to.
+
+`Peer` is any server under test; the scoring servers are in `scoring`.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +21,10 @@ import psutil
 
 from endpoints.spec.routes import DeploymentRoute, EndpointRoute, InstanceRoute, RouteTable
 
-PEER_CORE = 0
-LOAD_CORE = 1 if len(os.sched_getaffinity(0)) > 1 else 0
+_CORES = sorted(os.sched_getaffinity(0))
+PEER_CORE, LOAD_CORE = _CORES[0], _CORES[-1]
 ROOT = Path(__file__).parents[2]
+_SETTINGS = ("AML_", "AZUREML_", "SLIPWAY_")  # of whoever runs the benchmark, and not meant for a peer
 ANSWER = "[11055.977245525679, 4503.079536107787]"
 
 
@@ -36,16 +40,20 @@ def free_port() -> int:
 
 
 class Peer:
-    """A server under test: one process tree on one core."""
+    """A server under test: one process tree on one core, or where the system puts it when `core` is None."""
 
     name = ""
-    core = PEER_CORE
+    core: int | None = PEER_CORE
+    path = "/sample/score"
+    first_request = (
+        b"POST /sample/score HTTP/1.1\r\nhost: g\r\nauthorization: Bearer the-key\r\ncontent-length: 0\r\n\r\n"
+    )
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True)
         self.folder = folder
         self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}/sample/score"
+        self.url = f"http://127.0.0.1:{self.port}{self.path}"
         self._process: subprocess.Popen[bytes] | None = None
 
     def command(self) -> list[str]:
@@ -55,12 +63,13 @@ class Peer:
         return {}
 
     def __enter__(self) -> Self:
-        log = (self.folder / "log").open("wb")
-        command = pinned(self.command(), self.core)
-        self._process = subprocess.Popen(
-            command, cwd=ROOT, env={**os.environ, **self.environ()}, stdout=log, stderr=subprocess.STDOUT
-        )
-        deadline = time.monotonic() + 30
+        command = self.command() if self.core is None else pinned(self.command(), self.core)
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(_SETTINGS)}
+        with (self.folder / "log").open("wb") as log:
+            self._process = subprocess.Popen(
+                command, cwd=ROOT, env={**kept, **self.environ()}, stdout=log, stderr=subprocess.STDOUT
+            )
+        deadline = time.monotonic() + 60
         while not self._answers():
             if time.monotonic() > deadline or self._process.poll() is not None:
                 raise RuntimeError(f"{self.name} does not start: {(self.folder / 'log').read_text()}")
@@ -70,8 +79,7 @@ class Peer:
     def _answers(self) -> bool:
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=1) as probe:
-                probe.sendall(b"POST /sample/score HTTP/1.1\r\nhost: g\r\nauthorization: Bearer the-key\r\n")
-                probe.sendall(b"content-length: 0\r\n\r\n")
+                probe.sendall(self.first_request)
                 return b" 200 " in probe.recv(200)
         except OSError:
             return False

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Tuple
 
 SHORT_CALL_S = 0.0002  # of run(), below which looking is worth it
-FRONT_S = 0.0005  # about half of what is on its way to a worker
+FRONT_S = 0.0012  # longer than a worker holds an answer (seat.HOLD_S), by the call that it may be in
 WORKER_S = 0.0001
 
 _CGROUP = Path("/sys/fs/cgroup")

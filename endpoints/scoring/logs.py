@@ -48,13 +48,18 @@ class RecordPipe:
     def emit(self, level: str, logger: str, message: str, *, at: Optional[float] = None) -> None:
         """A line about whatever the running thread does. Outside requests nobody flushes, so it is done here."""
         request_id = context.request_id()
-        self._add(level, logger, message, request_id, time.time() if at is None else at)
+        known_id, end = self._end
+        if request_id != known_id:
+            end = self._end_of(request_id)
+            self._end = (request_id, end)
+        self._add(self._begin_of(level, logger, time.time() if at is None else at) + _quote(message) + end)
         if not request_id:
             self.flush()
 
-    def defer(self, message: str, request_id: str, level: int = logging.INFO) -> None:
-        """A line about a request that is answered."""
-        self._add("INFO" if level == logging.INFO else _level(level), SERVER, message, request_id, time.time())
+    def defer(self, lines: List[Tuple[str, str]], level: int = logging.INFO) -> None:
+        """Lines about requests that are answered, each with its request's id."""
+        begin = self._begin_of(_level(level), SERVER, time.time())
+        self._add("".join([begin + _quote(message) + self._end_of(request_id) for message, request_id in lines]))
 
     def flush(self) -> None:
         if self._ledger.is_empty:
@@ -63,24 +68,23 @@ class RecordPipe:
             self._write(self._ledger.read())
             self._ledger.clear()
 
-    def _add(self, level: str, logger: str, message: str, request_id: str, at: float) -> None:
+    def _add(self, lines: str) -> None:
+        data = lines.encode("utf-8", "backslashreplace")
+        with self._lock:
+            if not self._ledger.append(data):
+                self.flush()
+                if not self._ledger.append(data):
+                    self._write(data)
+
+    def _begin_of(self, level: str, logger: str, at: float) -> str:
+        """What comes before the message."""
         second, begin = self._begin
         if int(at) != second:
             second = int(at)
             begin = time.strftime('{"t":"%Y-%m-%dT%H:%M:%S', time.gmtime(second))
             self._begin = (second, begin)
         kind = self._kinds.get((level, logger)) or self._kind(level, logger)
-        known_id, end = self._end
-        if request_id != known_id:
-            end = self._end_of(request_id)
-            self._end = (request_id, end)
-        line = "%s.%03d%s%s%s" % (begin, (at - second) * 1000, kind, _quote(message), end)
-        data = line.encode("utf-8", "backslashreplace")
-        with self._lock:
-            if not self._ledger.append(data):
-                self.flush()
-                if not self._ledger.append(data):
-                    self._write(data)
+        return "%s.%03d%s" % (begin, (at - second) * 1000, kind)
 
     def _kind(self, level: str, logger: str) -> str:
         """The piece of a line between its time and its message."""

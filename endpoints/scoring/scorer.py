@@ -22,14 +22,14 @@ from .watchdog import Turn, Watchdog
 
 logger = logging.getLogger("azmlinfsrv")
 
-LogRequest = Callable[[str, str], None]
+LogRequests = Callable[[List[Tuple[str, str]]], None]
 Answer = Union[bytes, HttpResponse]  # bytes: the JSON of a plain value
 
 
 class Scorer:
-    """One loaded script. `log_request` takes a line and the request's id; None when nobody wants to read it."""
+    """One loaded script. `log_requests` takes lines, each with its request's id; None when nobody reads them."""
 
-    def __init__(self, script: Script, settings: Settings, *, log_request: Optional[LogRequest]) -> None:
+    def __init__(self, script: Script, settings: Settings, *, log_requests: Optional[LogRequests]) -> None:
         self.adapter, self._wants_headers = adapt(script.run)
         self.watchdog = Watchdog(
             timeout_ms=settings.scoring_timeout_ms,
@@ -40,7 +40,7 @@ class Scorer:
         self._run = script.run
         self._run_batch = script.run_batch
         self._timeout_ms = settings.scoring_timeout_ms
-        self._log_request = log_request
+        self._log_requests = log_requests
 
     @property
     def can_batch(self) -> bool:
@@ -67,12 +67,12 @@ class Scorer:
             of_thread.pop(thread_id, None)
 
     @property
-    def note_plain(self) -> Optional[Callable[[Call, int], None]]:
-        """Writes the line in the log for a call whose plain value of so many bytes is on its way; None for no line."""
-        return self._note_plain if self._log_request is not None else None
+    def note_plain(self) -> Optional[Callable[[List[Tuple[Call, bytes]]], None]]:
+        """Writes the lines in the log for calls whose plain values are on their way; None for no lines."""
+        return self._note_plain if self._log_requests is not None else None
 
-    def _note_plain(self, call: Call, length: int) -> None:
-        self._log(call, 200, length)
+    def _note_plain(self, answers: List[Tuple[Call, bytes]]) -> None:
+        self._log([(call, 200, len(body)) for call, body in answers])
 
     def execute_batch(self, calls: List[Call]) -> List[Answer]:
         """One call of run_batch() for all; whatever goes wrong with it, each request gets its own answer."""
@@ -217,14 +217,23 @@ class Scorer:
             return response
         if len(response.headers) > 3:  # the script's own
             response.headers = [pair for pair in response.headers if pair[0].lower() not in NAMES]
-        self._log(call, response.status, "N/A" if response.chunks is not None else len(response.body))
+        self._log([(call, response.status, "N/A" if response.chunks is not None else len(response.body))])
         return response
 
-    def _log(self, call: Call, status: int, length: Union[int, str]) -> None:
-        if self._log_request is None:
+    def _log(self, answers: List[Tuple[Call, int, Union[int, str]]]) -> None:
+        """Of each its status and length."""
+        if self._log_requests is None:
             return
-        took_ms = (time.perf_counter() - call.received_at) * 1000
-        self._log_request("%s %d %.3fms %s" % (call.request.line.shown, status, took_ms, length), call.request_id)
+        now = time.perf_counter()
+        self._log_requests(
+            [
+                (
+                    "%s %d %.3fms %s" % (call.request.line.shown, status, (now - call.received_at) * 1000, length),
+                    call.request_id,
+                )
+                for call, status, length in answers
+            ]
+        )
 
 
 def is_async(function: Callable[..., Any]) -> bool:

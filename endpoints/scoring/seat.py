@@ -43,7 +43,7 @@ class FrontGone(Exception):
 class Seat:
     """Used by its own thread, but for `flush` and `send`.
 
-    on_plain: called, if at all, with its length when the JSON of a plain value goes out.
+    on_plain: called, if at all, with calls and the JSON of their plain values when these go out.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Seat:
         rendezvous: Rendezvous,
         number: int,
         offer: Offer,
-        on_plain: Optional[Callable[[Call, int], None]],
+        on_plain: Optional[Callable[[List[Tuple[Call, bytes]]], None]],
         *,
         is_busy_polling: bool,
     ) -> None:
@@ -206,7 +206,7 @@ class Seat:
         """Send the JSON of a plain value, or hold it while other calls are here already."""
         if len(body) > INLINE_BYTES:
             if self._on_plain is not None:
-                self._on_plain(call, len(body))
+                self._on_plain([(call, body)])
             self._send_long(call, 200, plain_headers(call.elapsed_s * 1000), body)
             return
         self._was_short = call.elapsed_s < busy_poll.SHORT_CALL_S
@@ -266,12 +266,12 @@ class Seat:
         with self._lock:
             frames: List[bytes] = []
             answers: List[Tuple[Any, ...]] = []
+            plain: List[Tuple[Call, bytes]] = []
             while self._held:
                 item = self._held.popleft()
                 if isinstance(item, tuple):
+                    plain.append(item)
                     call, body = item
-                    if self._on_plain is not None:
-                        self._on_plain(call, len(body))
                     answers.append((call.number, 200, None, body, call.elapsed_s, False))
                     continue
                 if answers:
@@ -280,6 +280,8 @@ class Seat:
                 frames.append(item)
             if answers:
                 frames.append(wire.encode(wire.ANSWERS, answers))
+            if plain and self._on_plain is not None:
+                self._on_plain(plain)
             try:
                 if frames:
                     self.socket.sendall(b"".join(frames))

@@ -6,6 +6,7 @@ It runs none of the user's code and no threads, so it can always fork and always
 
 from __future__ import annotations
 
+import fcntl
 import os
 import selectors
 import signal
@@ -21,6 +22,7 @@ from .endings import crash_loop, describe, unexplained
 from .failure import BootFailure
 from .front import process as front
 from .front.clients import BACKLOG
+from .ledger import SIZE as LEDGER_BYTES
 from .ledger import Ledger
 from .pump import LineReader, Sink, make_line, render
 from .rendezvous import open_rendezvous
@@ -35,6 +37,8 @@ MAX_BOOT_ATTEMPTS = 5  # of a script that has been ready before
 MAX_CRASHES = 5  # in a row, each soon after being ready, with nobody left to answer
 EXTRA_GRACE_S = 2.0
 TAIL_LINES = 20
+RECORDS_BYTES = 4 * LEDGER_BYTES  # in the pipe of records, so that a worker need not wait until it is read
+_SET_PIPE_SIZE = 1031  # F_SETPIPE_SZ, which Python knows from 3.10
 
 
 class _Child:
@@ -337,6 +341,8 @@ def _make_pipes() -> Tuple[Pipes, Pipes]:
     """(the supervisor's ends, the worker's)."""
     ledger = Ledger()
     (out, out_w), (err, err_w), (records, records_w), (events, events_w) = [os.pipe() for _ in range(4)]
+    with suppress(OSError):  # not on Linux, or more than this user may have
+        fcntl.fcntl(records_w, _SET_PIPE_SIZE, RECORDS_BYTES)
     return Pipes(out, err, records, events, ledger), Pipes(out_w, err_w, records_w, events_w, ledger)
 
 

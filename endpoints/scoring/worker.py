@@ -9,14 +9,14 @@ import asyncio
 import logging
 import os
 import traceback
-from typing import Any, Callable, NoReturn, Optional
+from typing import Any, List, NoReturn, Optional, Tuple
 
 from . import channel, child, compat, loader, logs
 from .arguments import adapt
 from .child import Pipes
 from .failure import BAD_ARGUMENT, NOT_READY, BootFailure
 from .rendezvous import Rendezvous
-from .scorer import Scorer, is_async
+from .scorer import LogRequests, Scorer, is_async
 from .serving import Serving, make_offer
 from .settings import Settings
 from .swagger import Swagger
@@ -60,8 +60,8 @@ class Boot:
         adapter, _ = adapt(script.run)  # what is wrong with run() is told before init() spends a minute on the model
         logging.getLogger("azmlinfsrv.user_script").info("%s", adapter.describe())
         loader.call_init(script, app_root=settings.app_root, model_dir=settings.model_dir, await_=self._await)
-        log_request = self._log_request if has_own_logging else self._request_logger()
-        self.scorer = Scorer(script, settings, log_request=log_request)
+        log_requests = self._log_requests if has_own_logging else self._request_logger()
+        self.scorer = Scorer(script, settings, log_requests=log_requests)
         documents = Swagger(script.run, settings).documents
         self.offer = make_offer(self.scorer, settings, documents=documents, has_own_logging=has_own_logging)
         logger.info("Scoring timeout is set to %d", settings.scoring_timeout_ms)
@@ -87,12 +87,13 @@ class Boot:
                 log_tail=traceback.format_exc(),
             ) from error
 
-    def _request_logger(self) -> Optional[Callable[[str, str], None]]:
+    def _request_logger(self) -> Optional[LogRequests]:
         return self.records.defer if logger.isEnabledFor(logging.INFO) else None
 
     @staticmethod
-    def _log_request(line: str, request_id: str) -> None:
-        logger.info("%s", line)
+    def _log_requests(lines: List[Tuple[str, str]]) -> None:
+        for line, _ in lines:
+            logger.info("%s", line)
 
 
 def run(settings: Settings, rendezvous: Rendezvous, pipes: Pipes, parent: int) -> NoReturn:

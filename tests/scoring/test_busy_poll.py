@@ -126,7 +126,11 @@ def test_a_seat_that_runs_out_of_calls_hands_over_what_it_holds_before_it_waits(
     meeting.front.sendall(wire.encode(wire.WELCOME) + call_frame(1, together=2))
     noted: list[int] = []
     rendezvous: Any = meeting
-    seat = Seat(rendezvous, 0, OFFER, lambda call, length: noted.append(call.number), is_busy_polling=is_busy_polling)
+
+    def note(answers: list[tuple[Call, bytes]]) -> None:
+        noted.extend([call.number for call, _ in answers])
+
+    seat = Seat(rendezvous, 0, OFFER, note, is_busy_polling=is_busy_polling)
     seat.sit_down()
 
     def answer(call: Call) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from endpoints.scoring.ledger import SIZE, Ledger
 from endpoints.scoring.logs import RecordPipe
 from endpoints.scoring.pump import LineReader, RotatingFile, Sink, make_line, render
+from endpoints.scoring.supervisor import RECORDS_BYTES, _make_pipes
 from tests.scoring.conftest import Start
 
 SCRIPT = """
@@ -157,16 +159,32 @@ def test_lines_of_a_request_wait_until_they_are_flushed_or_too_many() -> None:
     read, write = os.pipe()
     os.set_blocking(read, False)
     pipe = RecordPipe(write, Ledger())
-    pipe.defer("answered", "r")
+    pipe.defer([("answered", "r")])
     with pytest.raises(BlockingIOError):
         os.read(read, 10)
     pipe.flush()
     assert json.loads(os.read(read, 1000))["message"] == "answered"
     for _ in range(SIZE // 1000 + 1):
-        pipe.defer("x" * 1000, "r")
+        pipe.defer([("x" * 1000, "r")])
     assert os.read(read, SIZE).count(b"\n") > SIZE // 1200
     os.close(read)
     os.close(write)
+
+
+def test_lines_that_come_together_keep_their_ids() -> None:
+    ledger = Ledger()
+    RecordPipe(-1, ledger).defer([("one", "r1"), ('"two"', "r2")])
+    lines = [json.loads(line) for line in ledger.read().splitlines()]
+    assert [(line["message"], line["request_id"]) for line in lines] == [("one", "r1"), ('"two"', "r2")]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the size of a pipe can be set on Linux only")
+def test_a_worker_may_write_several_times_before_its_lines_are_read() -> None:
+    read, write = _make_pipes()
+    os.set_blocking(write.records, False)
+    assert os.write(write.records, b"x" * RECORDS_BYTES) == RECORDS_BYTES
+    for descriptor in (*read.descriptors, *write.descriptors):
+        os.close(descriptor)
 
 
 def test_what_a_process_left_in_its_ledger_can_be_read() -> None:

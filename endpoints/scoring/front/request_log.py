@@ -25,6 +25,6 @@ class RequestLog:
             return
         link = self._links.any() if self._offer.has_own_logging else None
         if link is None:
-            self._records.defer(message, request_id, level)
+            self._records.defer([(message, request_id)], level)
         else:
             self._links.put(link, wire.encode(wire.LINE, level, message, request_id))
