@@ -122,7 +122,7 @@ def own_engine() -> Iterator[OwnEngine]:
         yield own
     finally:
         if own._process is not None:
-            for container in own.client.containers.list(all=True):
+            for container in own.client.containers.list(all=True, ignore_removed=True):
                 container.remove(force=True)
             for network in own.client.networks.list(filters={"type": "custom"}):
                 network.remove()

@@ -29,7 +29,7 @@ def client(studio: Studio) -> Iterator[docker.DockerClient]:
     yield client
     mine = Home(studio.home).studio_id
     for label in (f"slipway.studio={mine}", f"slipway.builder-of={mine}"):
-        for container in client.containers.list(all=True, filters={"label": label}):
+        for container in client.containers.list(all=True, filters={"label": label}, ignore_removed=True):
             container.remove(force=True)
     for network in client.networks.list(filters={"label": f"slipway.studio={mine}"}):
         network.remove()

@@ -41,7 +41,10 @@ def endpoint(studio: RunningStudio, folder: Path) -> Iterator[str]:
     studio.slipway("online-endpoint", "create", "--name", tutorial.ENDPOINT, "-f", "endpoint.yml", cwd=folder)
     yield tutorial.ENDPOINT
     studio.slipway("online-endpoint", "delete", "-n", tutorial.ENDPOINT, "--yes")
-    names = [container.name for container in engine().containers.list(all=True, filters={"label": label(studio)})]
+    names = [
+        container.name
+        for container in engine().containers.list(all=True, filters={"label": label(studio)}, ignore_removed=True)
+    ]
     assert names == []
 
 

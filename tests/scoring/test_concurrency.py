@@ -13,7 +13,7 @@ import pytest
 from tests.scoring.conftest import Running, Start
 
 MEETING = """
-    import json, threading
+    import threading, time
     barrier = threading.Barrier(3)
 
     def init():
@@ -21,6 +21,7 @@ MEETING = """
 
     def run(raw):
         if raw == '"meet"':
+            time.sleep(0.02)  # short calls are sent ahead to one thread, one after the other
             barrier.wait(10)
         return threading.current_thread().name
 """
