@@ -1,5 +1,7 @@
-"""The gateway beside nginx and Traefik: same request, same static upstream. Each peer gets one core; the load and the
-upstream share the other one."""
+"""The gateway beside nginx and Traefik: same request, same static upstream.
+
+Each peer gets one core; the load and the upstream share the other one.
+"""
 
 from __future__ import annotations
 

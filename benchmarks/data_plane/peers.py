@@ -24,7 +24,6 @@ from endpoints.spec.routes import DeploymentRoute, EndpointRoute, InstanceRoute,
 _CORES = sorted(os.sched_getaffinity(0))
 PEER_CORE, LOAD_CORE = _CORES[0], _CORES[-1]
 ROOT = Path(__file__).parents[2]
-_SETTINGS = ("AML_", "AZUREML_", "SLIPWAY_")  # of whoever runs the benchmark, and not meant for a peer
 ANSWER = "[11055.977245525679, 4503.079536107787]"
 
 
@@ -40,11 +39,15 @@ def free_port() -> int:
 
 
 class Peer:
-    """A server under test: one process tree on one core, or where the system puts it when `core` is None."""
+    """A server under test: one process tree on one core, or where the system puts it when `core` is None.
+
+    hidden: beginnings of variables that it does not inherit.
+    """
 
     name = ""
     core: int | None = PEER_CORE
     path = "/sample/score"
+    hidden: tuple[str, ...] = ()
     first_request = (
         b"POST /sample/score HTTP/1.1\r\nhost: g\r\nauthorization: Bearer the-key\r\ncontent-length: 0\r\n\r\n"
     )
@@ -64,7 +67,7 @@ class Peer:
 
     def __enter__(self) -> Self:
         command = self.command() if self.core is None else pinned(self.command(), self.core)
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(_SETTINGS)}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(self.hidden)}
         with (self.folder / "log").open("wb") as log:
             self._process = subprocess.Popen(
                 command, cwd=ROOT, env={**kept, **self.environ()}, stdout=log, stderr=subprocess.STDOUT

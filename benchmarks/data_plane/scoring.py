@@ -64,6 +64,7 @@ class ScoringServer(Peer):
 
     core = None
     path = "/score"
+    hidden = ("AML_", "AZUREML_", "SLIPWAY_")  # what they read was not set for them
     first_request = b"GET / HTTP/1.1\r\nhost: s\r\nconnection: close\r\n\r\n"
 
     def __init__(self, folder: Path, subject: Subject) -> None:
